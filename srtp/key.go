@@ -1,0 +1,80 @@
+package srtp
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// redacted is what every attempt to print a secret shows.
+const redacted = "REDACTED"
+
+// Key is a master key and salt for one direction. It prints as REDACTED in every format, in logs and in JSON, also when it sits in an
+// unexported field: the bytes are behind a pointer, which fmt does not follow there. The zero Key holds nothing.
+// A Key is not safe for concurrent use with zeroing.
+type Key struct {
+	_ [0]func() // not comparable: use Equal, which takes constant time
+	s *keyBytes
+}
+
+type keyBytes struct {
+	b [46]byte // the longest: AES-256 with a 112-bit salt
+	n int
+}
+
+func newKey(b []byte) Key {
+	k := Key{s: &keyBytes{n: len(b)}}
+	copy(k.s.b[:], b)
+	return k
+}
+
+// randomKey draws a key of n bytes. crypto/rand does not fail: since Go 1.24 it ends the program if the system has no randomness.
+func randomKey(n int) Key {
+	k := Key{s: &keyBytes{n: n}}
+	rand.Read(k.s.b[:n])
+	return k
+}
+
+func (k Key) bytes() []byte {
+	if k.s == nil {
+		return nil
+	}
+	return k.s.b[:k.s.n]
+}
+
+func (k Key) clone() Key { return newKey(k.bytes()) }
+
+// zero overwrites the key. Copies of this Key share the bytes and are empty as well.
+func (k Key) zero() {
+	if k.s != nil {
+		clear(k.s.b[:])
+		k.s.n = 0
+	}
+}
+
+// IsZero reports whether the key holds nothing, either because it was never made or because it was zeroed.
+func (k Key) IsZero() bool { return len(k.bytes()) == 0 }
+
+// Equal reports whether both keys hold the same bytes, in time that depends on their length only.
+func (k Key) Equal(o Key) bool { return subtle.ConstantTimeCompare(k.bytes(), o.bytes()) == 1 }
+
+// ExportSecret returns key and salt in base64, as SDES writes them.
+func (k Key) ExportSecret() string { return base64.StdEncoding.EncodeToString(k.bytes()) }
+
+// String returns REDACTED.
+func (Key) String() string { return redacted }
+
+// GoString returns REDACTED.
+func (Key) GoString() string { return redacted }
+
+// Format writes REDACTED for every verb.
+func (Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue returns REDACTED.
+func (Key) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns REDACTED, so that JSON and its kin hold no key.
+func (Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }
