@@ -1,0 +1,14 @@
+# expect: 8: duplicate choice
+flow "x" {
+  language = "en"
+  start    = "m"
+  menu "m" {
+    prompt = "welcome"
+    choice "1" { goto = "bye" }
+    choice "1" { goto = "bye" }
+    no_input {}
+    no_match {}
+    exhausted { goto = "bye" }
+  }
+  hangup "bye" {}
+}

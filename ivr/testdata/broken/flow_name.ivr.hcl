@@ -1,0 +1,6 @@
+# expect: 2: invalid name
+flow "X x" {
+  language = "en"
+  start = "bye"
+  hangup "bye" {}
+}

@@ -1,0 +1,5 @@
+# expect: 2: missing required argument
+flow "x" {
+  language = "en"
+  hangup "bye" {}
+}

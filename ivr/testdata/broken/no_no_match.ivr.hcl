@@ -1,0 +1,12 @@
+# expect: 5: missing branch
+flow "x" {
+  language = "en"
+  start    = "m"
+  menu "m" {
+    prompt = "welcome"
+    choice "1" { goto = "bye" }
+    no_input {}
+    exhausted { goto = "bye" }
+  }
+  hangup "bye" {}
+}

@@ -1,0 +1,13 @@
+# expect: 6: wrong type
+flow "x" {
+  language = "en"
+  start    = "m"
+  menu "m" {
+    prompt = 7
+    choice "1" { goto = "bye" }
+    no_input {}
+    no_match {}
+    exhausted { goto = "bye" }
+  }
+  hangup "bye" {}
+}

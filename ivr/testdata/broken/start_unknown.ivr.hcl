@@ -1,0 +1,6 @@
+# expect: 4: unknown step
+flow "x" {
+  language = "en"
+  start = "nowhere"
+  hangup "bye" {}
+}

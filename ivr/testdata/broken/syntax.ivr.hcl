@@ -1,0 +1,5 @@
+# expect: 4: invalid expression
+flow "x" {
+  language = "en"
+  start =
+}

@@ -1,0 +1,10 @@
+# expect: 6: bad text
+flow "x" {
+  language = "en"
+  start    = "m"
+  note "m" {
+    text = ""
+    next = "bye"
+  }
+  hangup "bye" {}
+}

@@ -1,0 +1,7 @@
+# expect: 2: unsupported argument
+answer = 42
+flow "x" {
+  language = "en"
+  start = "bye"
+  hangup "bye" {}
+}
