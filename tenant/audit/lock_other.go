@@ -1,0 +1,9 @@
+//go:build !unix
+
+package audit
+
+import "os"
+
+func lock(*os.File) error { return ErrUnsupported }
+
+func unlock(*os.File) error { return ErrUnsupported }
