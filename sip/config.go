@@ -1,0 +1,112 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/ringfence/ringfence/sip/internal/digest"
+	"github.com/ringfence/ringfence/sip/registrar"
+)
+
+// Digest algorithm names for [Realm.Algorithms].
+const (
+	SHA256 = digest.SHA256
+	MD5    = digest.MD5
+)
+
+// HA1 returns the raw H(user:realm:password) that Realm.Credentials must return (RFC 7616 section 3.4.2). algorithm is SHA256 or MD5.
+func HA1(algorithm, user, realm, password string) ([]byte, error) {
+	return digest.HA1(algorithm, user, realm, password)
+}
+
+// Realm is a domain with its own users. Same names in two realms are different users.
+type Realm struct {
+	// Name is what phones see as digest realm and what the HA1 values were made with. Required.
+	Name string
+	// Algorithms may be used for digest, in order of preference. If empty, SHA256 only; MD5 is a weakening that must be listed.
+	Algorithms []string
+	// Credentials returns the raw H(user:Name:password) of a user, or ErrUnknownUser. Required. It is called concurrently.
+	Credentials func(ctx context.Context, user, algorithm string) ([]byte, error)
+}
+
+// Media is one side's session description, offered or answered: the border to the media packages.
+// The bodies are SDP. Methods of one Media are not called concurrently, except Close-like ones it may have of its own.
+type Media interface {
+	// Offer returns a description of our own, for a call we place or an INVITE without one.
+	Offer(ctx context.Context) ([]byte, error)
+	// Answer accepts an offer, the first or that of a re-INVITE, and returns the answer. An error is reported to the peer as 488.
+	Answer(ctx context.Context, offer []byte) ([]byte, error)
+	// Accept takes the answer to our Offer.
+	Accept(ctx context.Context, answer []byte) error
+}
+
+// Config describes an Endpoint. It is copied by New.
+type Config struct {
+	// Realm finds the realm of a request from the domain in its Request-URI (or To, for REGISTER) and the TLS server name, which may be empty.
+	// It returns ErrUnknownRealm or ErrRealmMismatch to refuse. Required for an endpoint that serves; called concurrently.
+	Realm func(domain, serverName string) (Realm, error)
+	// OnCall runs once for each incoming, authenticated call, in a goroutine of its own. The call ends when it returns. If nil, calls get 480.
+	OnCall func(ctx context.Context, call *Call)
+	// Registrar holds the bindings. If nil, an endpoint has one of its own.
+	Registrar *registrar.Registrar
+	// Trusted says that an incoming call needs no digest: for phones of our own that are called over the connection they opened and verified.
+	// If false, every INVITE is challenged.
+	Trusted bool
+
+	// Client is used for connections that the endpoint opens. The zero value: it opens none.
+	Client TLSConfig
+
+	// MaxCalls bounds calls at once; more get 503 with Retry-After. If zero, 2000.
+	MaxCalls int
+	// AuthTimeout is how long a connection may live without authenticating. If zero, 32 s.
+	AuthTimeout time.Duration
+	// MaxConns bounds connections at once. If zero, 10000.
+	MaxConns int
+	// MaxPerSource bounds connections of one address. If zero, 1000.
+	MaxPerSource int
+	// UserAgent is sent as Server and User-Agent. If empty, none is sent: a version helps an attacker most.
+	UserAgent string
+	// Logger gets events without credentials, keys or bodies. If nil, slog.Default().
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Registrar == nil {
+		c.Registrar = registrar.New(registrar.Config{})
+	}
+	if c.MaxCalls <= 0 {
+		c.MaxCalls = defaultMaxCalls
+	}
+	if c.AuthTimeout <= 0 {
+		c.AuthTimeout = defaultAuthTimeout
+	}
+	if c.MaxConns <= 0 {
+		c.MaxConns = defaultMaxConns
+	}
+	if c.MaxPerSource <= 0 {
+		c.MaxPerSource = defaultMaxPerSource
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if err := checkText(c.UserAgent); err != nil {
+		return errors.Join(errors.New("sip: Config.UserAgent"), err)
+	}
+	if c.Client.cfg != nil && c.Client.server {
+		return errors.New("sip: Config.Client was made by ServerTLS")
+	}
+	return nil
+}
+
+func (r Realm) algorithms() []string {
+	if len(r.Algorithms) == 0 {
+		return []string{SHA256}
+	}
+	return r.Algorithms
+}

@@ -1,0 +1,32 @@
+// Package sip is the signalling of a secure contact center: an [Endpoint] that listens, authenticates, registers phones and turns
+// INVITEs into [Call] values, and that places calls of its own.
+//
+// Message parser, transports and transactions come from a library and never show in this API. Dialogs (RFC 3261 section 12),
+// digest authentication (RFC 8760), registration (section 10) and the guards in front of them are ours. A body is []byte: this package
+// moves session descriptions, [Media] understands them.
+//
+//	ep, err := sip.New(sip.Config{TLS: serverTLS, Realm: realms, OnCall: answer})
+//	go ep.ServeTLS(ctx, listener)
+//
+// # Security
+//
+// A listener is TLS 1.2 or newer with AEAD suites; [ServerTLS] and [ClientTLS] are the only way to make one. A plaintext listener
+// exists only in package sip/insecuretransport, which takes a named and dated waiver.
+// The realm of a request, and with it the tenant, follows from the domain in the Request-URI and from the TLS server name; a request
+// whose two names belong to different realms is refused. The caller of a [Call] is the user that proved a password, never the From header.
+// An unknown user and a wrong password get the same answer after the same work. Digest credentials are asked for only on an encrypted
+// transport, so nobody is led to send them in the clear.
+// Before authentication a connection costs one goroutine for a bounded time: the TLS handshake has a deadline, and a connection that
+// has not authenticated within [Config.AuthTimeout] is closed.
+// Values that reach the wire from this API are checked for control characters, so a header cannot be injected.
+//
+// # Goroutines
+//
+// One goroutine runs [Config.OnCall] for each incoming call, and ends when that function returns. [Endpoint.Dial] runs one goroutine
+// until its INVITE transaction is over. Serve methods run one goroutine per connection. [Endpoint.Close] stops and waits for all of them.
+// Handlers must return when their context ends, which is when the call ends.
+//
+// # Importing alone
+//
+// sip imports no other room. It knows no media, no tenants and no queues: [Media], [Config.Realm] and [Config.OnCall] are where they meet.
+package sip

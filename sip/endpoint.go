@@ -1,0 +1,266 @@
+package sip
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/ringfence/ringfence/sip/internal/digest"
+	"github.com/ringfence/ringfence/sip/internal/insecure"
+)
+
+// Endpoint is a SIP user agent: it serves listeners, answers and places calls, keeps registrations. All methods are safe for concurrent use.
+type Endpoint struct {
+	cfg   Config
+	log   *slog.Logger
+	tp    *msg.TransportLayer
+	tx    *msg.TransactionLayer
+	auth  *digest.Server
+	conns *connTable
+	stats counters
+	out   *outbox // connections that we open
+
+	mu       sync.Mutex
+	dialogs  map[dialogID]*Call
+	pending  map[pendingID]*Call // INVITEs without an answer, to recognise merged requests and to find by CANCEL
+	guards   map[*guard]struct{}
+	closed   bool
+	draining atomic.Bool
+	// plainDigest is set by a waiver that lets passwords be asked for on plaintext.
+	plainDigest atomic.Bool
+	live        atomic.Int64
+	wg          sync.WaitGroup
+	done        chan struct{}
+}
+
+type counters struct {
+	refusedConns, failedHandshakes, refusedAuth, calls, refusedCalls, parseErrors atomic.Uint64
+}
+
+// Stats are counters since start, for metrics.
+type Stats struct {
+	RefusedConns, FailedHandshakes, RefusedAuth, Calls, RefusedCalls, ParseErrors uint64
+	LiveCalls, Conns                                                              int
+}
+
+var setLibraryGlobals = sync.OnceFunc(func() {
+	// The library's only process-wide settings, set here and nowhere else. A datagram of ours may exceed its 1300-byte refusal: an INVITE with
+	// SDES keys does, and under the waiver of a lab there is no TCP to switch to.
+	msg.UDPMTUSize = 65535
+	msg.SetDefaultLogger(slog.New(slog.DiscardHandler))
+})
+
+// New returns an Endpoint that serves nothing yet. The caller must Close it.
+func New(cfg Config) (*Endpoint, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	setLibraryGlobals()
+	ep := &Endpoint{
+		cfg: cfg, log: cfg.Logger, auth: digest.NewServer(defaultNonceLife),
+		dialogs: make(map[dialogID]*Call), pending: make(map[pendingID]*Call), guards: make(map[*guard]struct{}), done: make(chan struct{}),
+	}
+	ep.conns = &connTable{perSource: make(map[string]int), byFlow: make(map[string]*conn), max: cfg.MaxConns, maxSource: cfg.MaxPerSource, onGone: cfg.Registrar.DropFlow}
+	lib := slog.New(&libraryLog{out: cfg.Logger, errors: &ep.stats.parseErrors})
+	parser := msg.NewParser()
+	parser.MaxMessageLength = maxMessage
+	tcp := &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}
+	tlsTransport := &msg.TransportTLS{TransportTCP: &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}}
+	ep.tp = msg.NewTransportLayer(&net.Resolver{}, parser, nil, msg.WithTransportLayerLogger(lib),
+		msg.WithTransportLayerTransports(msg.TransportsConfig{TCP: tcp, TLS: tlsTransport}))
+	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(func(*msg.Response) {}))
+	ep.tx.OnRequest(ep.onRequest)
+	ep.out = newOutbox(ep)
+	ep.wg.Add(2)
+	go ep.expireLoop() // stopped and waited for by Close
+	go func() {        // stopped by outbox.close, waited for by Close
+		defer ep.wg.Done()
+		_ = ep.tp.ServeTLS(ep.out) // its only error is that the outbox was closed
+	}()
+	return ep, nil
+}
+
+// noDialer refuses every connection that the library would open by itself: it dials the source address of a lost connection, which an
+// attacker could have chosen. Connections of ours are opened by the outbox.
+func noDialer(net.Addr) net.Dialer {
+	return net.Dialer{Control: func(string, string, syscall.RawConn) error { return ErrFlowGone }}
+}
+
+func (ep *Endpoint) expireLoop() {
+	defer ep.wg.Done()
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ep.done:
+			return
+		case now := <-t.C:
+			ep.cfg.Registrar.Expire(now)
+		}
+	}
+}
+
+// ServeTLS serves phones and trunks on l until ctx ends or the endpoint is closed. l is a TCP listener; TLS is done here with cfg, made by
+// ServerTLS. It always returns an error, ErrClosed after Close or the end of ctx.
+func (ep *Endpoint) ServeTLS(ctx context.Context, l net.Listener, cfg TLSConfig) error {
+	tc, err := cfg.forServer()
+	if err != nil {
+		return err
+	}
+	return ep.serve(ctx, l, tc, ep.tp.ServeTLS)
+}
+
+// ServeInsecure serves a plaintext TCP listener. Only package insecuretransport can call it: nobody else can make a waiver.
+func (ep *Endpoint) ServeInsecure(ctx context.Context, l net.Listener, w insecure.Waiver) error {
+	if !w.Valid(time.Now()) {
+		return errors.New("sip: plaintext needs a valid waiver")
+	}
+	if w.Digest {
+		ep.plainDigest.Store(true)
+	}
+	return ep.serve(ctx, l, nil, ep.tp.ServeTCP)
+}
+
+// ServeInsecurePacket serves a plaintext UDP socket, like ServeInsecure.
+func (ep *Endpoint) ServeInsecurePacket(ctx context.Context, pc net.PacketConn, w insecure.Waiver) error {
+	if !w.Valid(time.Now()) {
+		return errors.New("sip: plaintext needs a valid waiver")
+	}
+	if w.Digest {
+		ep.plainDigest.Store(true)
+	}
+	stop := context.AfterFunc(ctx, func() { pc.Close() })
+	defer stop()
+	go func() { // ends with the endpoint or the context
+		select {
+		case <-ep.done:
+			pc.Close()
+		case <-ctx.Done():
+		}
+	}()
+	err := ep.tp.ServeUDP(newPacketGuard(pc, &ep.stats.refusedConns))
+	if ctx.Err() != nil || ep.isClosed() {
+		return ErrClosed
+	}
+	return err
+}
+
+func (ep *Endpoint) serve(ctx context.Context, l net.Listener, tc *tls.Config, serve func(net.Listener) error) error {
+	ep.mu.Lock()
+	if ep.closed {
+		ep.mu.Unlock()
+		l.Close()
+		return ErrClosed
+	}
+	g := newGuard(ep, l, tc)
+	ep.guards[g] = struct{}{}
+	ep.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { g.stop(); l.Close() })
+	defer stop()
+	err := serve(g)
+	g.Close()
+	ep.mu.Lock()
+	delete(ep.guards, g)
+	ep.mu.Unlock()
+	if ctx.Err() != nil || ep.isClosed() || errors.Is(err, net.ErrClosed) {
+		return ErrClosed
+	}
+	return fmt.Errorf("sip: serve: %w", err)
+}
+
+func (ep *Endpoint) isClosed() bool {
+	select {
+	case <-ep.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Drain refuses new calls and registrations with 503 from now on; calls in progress go on. Wait for Stats().LiveCalls to reach zero, then Close.
+func (ep *Endpoint) Drain() { ep.draining.Store(true) }
+
+// Stats returns the counters.
+func (ep *Endpoint) Stats() Stats {
+	ep.conns.mu.Lock()
+	n := ep.conns.total
+	ep.conns.mu.Unlock()
+	s := &ep.stats
+	return Stats{s.refusedConns.Load(), s.failedHandshakes.Load(), s.refusedAuth.Load(), s.calls.Load(), s.refusedCalls.Load(), s.parseErrors.Load(), int(ep.live.Load()), n}
+}
+
+// Close ends every call with BYE as far as that goes at once, closes every connection and waits for all goroutines of the endpoint.
+func (ep *Endpoint) Close() error {
+	ep.mu.Lock()
+	if ep.closed {
+		ep.mu.Unlock()
+		return nil
+	}
+	ep.closed = true
+	calls := make([]*Call, 0, len(ep.dialogs)+len(ep.pending))
+	for _, c := range ep.dialogs {
+		calls = append(calls, c)
+	}
+	for _, c := range ep.pending {
+		calls = append(calls, c)
+	}
+	guards := make([]*guard, 0, len(ep.guards))
+	for g := range ep.guards {
+		guards = append(guards, g)
+	}
+	ep.mu.Unlock()
+	for _, c := range calls {
+		c.shut()
+	}
+	close(ep.done)
+	ep.out.close()
+	for _, g := range guards {
+		g.Close()
+	}
+	ep.tx.Close()
+	_ = ep.tp.Close() // it closes connections; that a peer was gone before us is no error of ours
+	ep.conns.closeAll()
+	ep.wg.Wait()
+	return nil
+}
+
+// randomID returns 128 bits as hex: tags, Call-IDs and branches that cannot be guessed, so that nobody off path can touch a dialog.
+func randomID() string {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		panic("sip: no randomness: " + err.Error())
+	}
+	return hex.EncodeToString(b[:])
+}
+
+// libraryLog passes on what the library logs at warning and above, without the message texts it adds: those hold credentials and SDES keys.
+type libraryLog struct {
+	out    *slog.Logger
+	errors *atomic.Uint64
+	attrs  []slog.Attr
+}
+
+func (l *libraryLog) Enabled(_ context.Context, lv slog.Level) bool { return lv >= slog.LevelWarn }
+func (l *libraryLog) WithGroup(string) slog.Handler                 { return l }
+func (l *libraryLog) WithAttrs([]slog.Attr) slog.Handler            { return l }
+func (l *libraryLog) Handle(ctx context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "parse") {
+		l.errors.Add(1)
+	}
+	// Debug only: every line of it can be caused by a stranger, and a log that strangers can fill is a weapon.
+	l.out.Debug("sip library", "event", r.Message)
+	return nil
+}

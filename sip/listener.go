@@ -1,0 +1,249 @@
+package sip
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// guard stands between a TCP listener and the library's accept loop, which would otherwise be stalled or filled by strangers: it bounds
+// connections in all and per source, and hands over only connections whose TLS handshake is done.
+type guard struct {
+	ep    *Endpoint
+	inner net.Listener
+	tls   *tls.Config // nil: plaintext under a waiver
+	ready chan *conn
+	done  chan struct{}
+	once  sync.Once
+	wg    sync.WaitGroup
+	half  chan struct{} // one token per handshake under way
+}
+
+func newGuard(ep *Endpoint, inner net.Listener, cfg *tls.Config) *guard {
+	g := &guard{ep: ep, inner: inner, tls: cfg, ready: make(chan *conn), done: make(chan struct{}), half: make(chan struct{}, defaultMaxHalfOpen)}
+	g.wg.Add(1)
+	go g.run() // stopped by Close, waited for by Close
+	return g
+}
+
+func (g *guard) run() {
+	defer g.wg.Done()
+	for {
+		raw, err := g.inner.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				g.stop()
+				return
+			}
+			select { // out of descriptors, most likely: wait for some to be closed instead of spinning
+			case <-g.done:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+			continue
+		}
+		if !g.ep.conns.admit(raw) {
+			g.ep.stats.refusedConns.Add(1)
+			raw.Close()
+			continue
+		}
+		select {
+		case g.half <- struct{}{}:
+		default: // a flood of half-open handshakes; the newest lose, those under way have a deadline
+			g.ep.stats.refusedConns.Add(1)
+			g.ep.conns.release(raw)
+			raw.Close()
+			continue
+		}
+		g.wg.Add(1)
+		go g.handshake(raw) // ends by its deadline, waited for by Close
+	}
+}
+
+func (g *guard) handshake(raw net.Conn) {
+	defer g.wg.Done()
+	c := &conn{Conn: raw, raw: raw, ep: g.ep, born: time.Now()}
+	if g.tls != nil {
+		t := tls.Server(raw, g.tls)
+		ctx, cancel := context.WithTimeout(context.Background(), defaultHandshakeTimeout)
+		err := t.HandshakeContext(ctx)
+		cancel()
+		if err != nil {
+			<-g.half
+			g.ep.stats.failedHandshakes.Add(1)
+			g.ep.conns.release(raw)
+			raw.Close()
+			return
+		}
+		c.Conn, c.secure, c.serverName = t, true, canonicalHost(t.ConnectionState().ServerName)
+	}
+	<-g.half
+	g.ep.conns.add(c)
+	select {
+	case g.ready <- c:
+	case <-g.done:
+		c.Close()
+	}
+}
+
+func (g *guard) Accept() (net.Conn, error) {
+	select {
+	case c := <-g.ready:
+		return c, nil
+	case <-g.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (g *guard) stop()          { g.once.Do(func() { close(g.done) }) }
+func (g *guard) Addr() net.Addr { return g.inner.Addr() }
+func (g *guard) Close() error {
+	g.stop()
+	err := g.inner.Close()
+	g.wg.Wait()
+	return err
+}
+
+// conn is an accepted connection. Until a request on it has authenticated, it lives on borrowed time.
+type conn struct {
+	net.Conn
+	raw        net.Conn
+	ep         *Endpoint
+	born       time.Time
+	secure     bool
+	dialed     bool // opened by us, to a peer whose certificate we verified
+	serverName string
+	trusted    atomic.Bool
+	once       sync.Once
+	reading    chan struct{} // closed by the first Read, when the library knows the connection; nil for accepted ones
+	readOnce   sync.Once
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	if c.reading != nil {
+		c.readOnce.Do(func() { close(c.reading) })
+	}
+	if !c.trusted.Load() {
+		if err := c.Conn.SetReadDeadline(c.born.Add(c.ep.cfg.AuthTimeout)); err != nil {
+			return 0, err
+		}
+	}
+	n, err := c.Conn.Read(b)
+	var ne net.Error
+	if err != nil && errors.As(err, &ne) && ne.Timeout() {
+		if c.trusted.Load() { // trusted while it waited: the deadline was for strangers
+			return n, nil
+		}
+		return n, net.ErrClosed // an ordinary end to the library, not an error worth a line of log per stranger
+	}
+	return n, err
+}
+
+// trust lifts the deadline. The reader may sit in a Read that still has it, which Read handles.
+func (c *conn) trust() {
+	if c.trusted.CompareAndSwap(false, true) {
+		_ = c.Conn.SetReadDeadline(time.Time{}) // an error means the connection is gone, which its reader reports
+	}
+}
+
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { c.ep.conns.remove(c) })
+	return err
+}
+
+// connTable counts connections and finds them by flow.
+type connTable struct {
+	mu             sync.Mutex
+	total          int
+	perSource      map[string]int
+	byFlow         map[string]*conn
+	max, maxSource int
+	closed         bool
+	onGone         func(flow string)
+}
+
+func hostOf(a net.Addr) string {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.IP.String()
+	}
+	h, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return h
+}
+
+func (t *connTable) admit(c net.Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	src := hostOf(c.RemoteAddr())
+	if t.closed || t.total >= t.max || t.perSource[src] >= t.maxSource {
+		return false
+	}
+	t.total++
+	t.perSource[src]++
+	return true
+}
+
+func (t *connTable) release(c net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	src := hostOf(c.RemoteAddr())
+	t.total--
+	if t.perSource[src]--; t.perSource[src] <= 0 {
+		delete(t.perSource, src)
+	}
+}
+
+func (t *connTable) add(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byFlow[c.flow()] = c
+}
+
+func (t *connTable) remove(c *conn) {
+	t.release(c.raw)
+	t.mu.Lock()
+	mine := t.byFlow[c.flow()] == c
+	if mine {
+		delete(t.byFlow, c.flow())
+	}
+	t.mu.Unlock()
+	if mine {
+		t.onGone(c.flow())
+	}
+}
+
+func (t *connTable) find(flow string) *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byFlow[flow]
+}
+
+// closeAll closes every connection, for Endpoint.Close.
+func (t *connTable) closeAll() {
+	t.mu.Lock()
+	t.closed = true
+	all := make([]*conn, 0, len(t.byFlow))
+	for _, c := range t.byFlow {
+		all = append(all, c)
+	}
+	t.mu.Unlock()
+	for _, c := range all {
+		c.Close()
+	}
+}
+
+// flow is the key by which the library's pool knows this connection: network and remote address.
+func (c *conn) flow() string {
+	network := "tcp"
+	if c.secure {
+		network = "tls"
+	}
+	return network + "/" + c.RemoteAddr().String()
+}
