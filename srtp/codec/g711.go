@@ -26,7 +26,7 @@ func decodeTable(f func(byte) int16) (t [256]int16) {
 // encodeTable maps the 14 most significant bits of a sample (13 are enough for A-law) to its code.
 func encodeTable(f func(int16) byte) (t [1 << 14]byte) {
 	for i := range t {
-		t[i] = f(int16(i<<2)) //nolint:gosec // the wrap to negative samples is the point
+		t[i] = f(int16(i << 2)) //nolint:gosec // the wrap to negative samples is the point
 	}
 	return t
 }

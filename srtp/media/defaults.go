@@ -1,0 +1,48 @@
+package media
+
+import "time"
+
+// Policy defaults of the package, in one place for a reviewer.
+const (
+	// defaultTimeout is how long media may be silent before a call counts as dead.
+	defaultTimeout = 30 * time.Second
+	// minTimeout keeps a typing error from ending every call.
+	minTimeout = 100 * time.Millisecond
+	// relatchAfter is how long a latched source must be silent before another authentic one takes over.
+	relatchAfter = 2 * time.Second
+	// oldKeyGrace is how long packets under the key before a re-offer are still taken: they were on their way.
+	oldKeyGrace = 2 * time.Second
+	// reportEvery is the RTCP interval, the minimum of RFC 3550 section 6.2.
+	reportEvery = 5 * time.Second
+	// houseEvery is the grain of timeouts and reports.
+	houseEvery = 500 * time.Millisecond
+	// oneWayAfter is how long one direction must be silent while the other runs to call the media one-way.
+	oneWayAfter = 3 * time.Second
+
+	// frameTime is the packet length we send, and samplesPerFrame its samples at 8000 Hz.
+	frameTime       = 20 * time.Millisecond
+	clockRate       = 8000
+	samplesPerFrame = 160
+	// maxBehind is how many frames the pacer sends late in a row before it gives the rest up.
+	maxBehind = 5
+
+	// maxDatagram is the longest packet read: an Ethernet frame. 60 ms of G.711 with everything is under 600 bytes.
+	maxDatagram = 1500
+	// headroom is room for tag, MKI and SRTCP index behind a packet that is protected in place.
+	headroom = 160
+	// readBuffer and writeBuffer are the kernel's buffers of one socket: about a second of G.711, so that a scheduling pause loses nothing
+	// and a flood cannot pin much memory.
+	readBuffer  = 64 << 10
+	writeBuffer = 32 << 10
+
+	// digitQueue is how many digits wait for a reader; later ones are dropped and counted.
+	digitQueue = 32
+	// maxPrompt bounds one prompt's samples: an hour.
+	maxPrompt = 3600 * clockRate
+	// relayJump is the packet gap after which a relayed stream counts as a new one.
+	relayJump = 1000
+	// driftLimit is how far a relayed or tapped stream's clock may be off the wall clock before it is anchored anew.
+	driftLimit = time.Second
+	// maxReadErrors is how many errors in a row end a reader.
+	maxReadErrors = 100
+)

@@ -1,0 +1,38 @@
+// Package media carries calls' audio: legs with a socket and keys each, prompts, digits, taps and bridges.
+//
+// An [Engine] opens [Leg] values. A Leg agrees on media by three verbs that signalling calls with bodies it need not understand:
+// [Leg.Offer], [Leg.Answer] and [Leg.Accept]. Then the leg plays ([Leg.Play], [Leg.Loop]), collects digits ([Leg.ReadDigit]), sends digits
+// ([Leg.SendDigits]), echoes ([Leg.Echo]), feeds a recorder ([Leg.SetTap]) and is joined to another leg by a [Bridge].
+//
+//	leg, err := engine.NewLeg(media.LegConfig{SignallingSecure: true})
+//	answer, err := leg.Answer(ctx, offer) // the body for the 200 OK
+//	err = leg.Play(ctx, welcome)
+//	digit, err := leg.ReadDigit(ctx)
+//
+// # Security
+//
+// Every leg is SRTP. An offer of plain RTP gets [ErrPlainRTP], and keys that would travel over readable signalling get
+// [ErrInsecureSignalling] before a description is even parsed; [LegConfig.SignallingSecure] is false unless the caller knows better.
+//
+// Keys are fresh for every leg and direction, stay the same while a peer re-offers the same key, and are overwritten by [Leg.Close].
+// Nothing of this package prints a description or a key; an Engine and a Leg print as their kind only.
+//
+// Who may be heard: a leg sends to the address of the description until a packet passes SRTP authentication, and then to the source
+// of that packet (symmetric RTP). From then on, packets from another source are dropped and counted before any cryptography is spent on
+// them. If the latched source has been silent for two seconds, another source may take over, again only with an authentic packet: phones move.
+// A stranger's, a replayed and a forged packet are never heard, recorded or relayed, and [Leg.Stats] counts each.
+//
+// A bridge ends for both directions before [Bridge.Close] returns: not one packet passes after it. The same holds for
+// [Leg.WithholdTaps], which keeps secret input out of recordings.
+//
+// # Goroutines
+//
+// An Engine has one pacer goroutine, which sends every playing leg's next 20 ms and, twice a second, looks after reports
+// and timeouts. A leg has one reader goroutine from its first Offer or Answer on, and a second one only if the peer does not take rtcp-mux.
+// [Engine.Close] stops all of them and waits; [Leg.Close] waits for the leg's own. Playing hold music needs no goroutine of the caller.
+// Everything is safe for concurrent use. A [Tap] runs on the reader goroutine.
+//
+// # Importing alone
+//
+// media imports srtp, srtp/sdp and srtp/codec, pion's RTCP and SRTP packages, and no signalling.
+package media

@@ -1,0 +1,154 @@
+package media
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/sdp"
+)
+
+// LegConfig describes a Leg. It is copied by NewLeg.
+type LegConfig struct {
+	// SignallingSecure says that every hop that sees the leg's descriptions is encrypted (SIP over TLS), so that keys may be in them.
+	// If zero, Offer, Answer and Accept refuse with ErrInsecureSignalling.
+	SignallingSecure bool
+	// Codecs are the audio codecs, "PCMU" and "PCMA", best first. If zero, PCMU, PCMA.
+	Codecs []string
+}
+
+func (c LegConfig) withDefaults() LegConfig {
+	if len(c.Codecs) == 0 {
+		c.Codecs = []string{sdp.PCMU, sdp.PCMA}
+	}
+	c.Codecs = slices.Clone(c.Codecs)
+	return c
+}
+
+func (c LegConfig) validate() error {
+	for i, name := range c.Codecs {
+		if name != sdp.PCMU && name != sdp.PCMA || slices.Contains(c.Codecs[:i], name) {
+			return fmt.Errorf("%w: codec %d", ErrConfig, i)
+		}
+	}
+	return nil
+}
+
+// Leg is one party's media: ports, keys for both directions, and what plays. Engine.NewLeg makes it.
+// It is safe for concurrent use. Locks are taken in the order sig, rx, tx; a bridge takes the other leg's tx only.
+type Leg struct {
+	eng      *Engine
+	cfg      LegConfig
+	done     chan struct{}
+	timedOut chan struct{}
+	digits   chan byte
+	closing  sync.Once
+	readers  sync.WaitGroup
+
+	sig    signalling
+	rx     receiver
+	tx     transmitter
+	tap    tapState
+	out    atomic.Pointer[route]  // where received packets go
+	bridge atomic.Pointer[Bridge] // the bridge that set out
+}
+
+func newLeg(e *Engine, cfg LegConfig) *Leg {
+	l := &Leg{eng: e, cfg: cfg, done: make(chan struct{}), timedOut: make(chan struct{}), digits: make(chan byte, digitQueue)}
+	l.sig.id = randomID()
+	l.rx.init()
+	l.tx.init()
+	return l
+}
+
+// Close ends the leg: its bridge, what plays, its ports and its reader. It waits for the reader and then overwrites the keys.
+// Verbs that wait return ErrClosed. It is safe to call again and always returns nil. A Tap must not call it.
+func (l *Leg) Close() error {
+	l.closing.Do(func() {
+		if b := l.bridge.Load(); b != nil {
+			b.Close()
+		}
+		close(l.done)
+		l.sig.mu.Lock()
+		l.sig.closed = true
+		l.sig.socks.close()
+		l.sig.mu.Unlock()
+		l.readers.Wait()
+		l.eng.remove(l)
+		l.wipe()
+		s := l.Stats()
+		l.eng.cfg.Logger.Debug("media leg ended", "sent", s.Sent, "received", s.Received, "lost", s.Lost,
+			"strangers", s.Strangers, "auth_failures", s.AuthFailures, "replays", s.Replays)
+	})
+	<-l.done
+	return nil
+}
+
+// wipe overwrites every key the leg holds.
+func (l *Leg) wipe() {
+	l.rx.mu.Lock()
+	l.rx.wipe()
+	l.rx.mu.Unlock()
+	l.tx.mu.Lock()
+	l.tx.wipe()
+	l.tx.mu.Unlock()
+	l.sig.mu.Lock()
+	l.sig.wipe()
+	l.sig.mu.Unlock()
+}
+
+// Done returns a channel that is closed when the leg ends.
+func (l *Leg) Done() <-chan struct{} { return l.done }
+
+// TimedOut returns a channel that is closed once when nothing authentic arrived for Config.Timeout although the peer should be sending.
+// The clock stands still while the peer has us on hold. The leg stays open: whether the call ends is the caller's decision.
+func (l *Leg) TimedOut() <-chan struct{} { return l.timedOut }
+
+// Security is what a call record says about a leg's protection.
+type Security struct {
+	Suite            string // crypto suite, such as AEAD_AES_256_GCM
+	KeyMethod        string // how keys were agreed: SDES
+	Profile          string // media transport: RTP/SAVP or RTP/SAVPF
+	SignallingSecure bool   // the descriptions travelled encrypted
+	Authenticated    bool   // at least one packet of the peer was authentic
+}
+
+// Security returns the record; its strings are empty before negotiation.
+func (l *Leg) Security() Security {
+	l.sig.mu.Lock()
+	s := Security{SignallingSecure: l.cfg.SignallingSecure}
+	if l.sig.suite != srtp.SuiteInvalid {
+		s.Suite, s.KeyMethod, s.Profile = l.sig.suite.String(), "SDES", l.sig.profile
+	}
+	l.sig.mu.Unlock()
+	l.rx.mu.Lock()
+	s.Authenticated = l.rx.authenticated
+	l.rx.mu.Unlock()
+	return s
+}
+
+// Codec returns the codec the leg sends, "PCMU" or "PCMA", or "" before negotiation.
+func (l *Leg) Codec() string {
+	l.tx.mu.Lock()
+	defer l.tx.mu.Unlock()
+	return l.tx.codec
+}
+
+// String returns the kind only.
+func (*Leg) String() string { return "media.Leg" }
+
+// Format writes the kind only for every verb: fmt would otherwise walk into descriptions.
+func (*Leg) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "media.Leg") }
+
+// housekeep runs on the pacer twice a second.
+func (l *Leg) housekeep(now time.Time) {
+	if l.rx.expired(now, l.eng.cfg.Timeout) {
+		close(l.timedOut)
+		l.eng.cfg.Logger.Warn("media timeout")
+	}
+	l.report(now)
+}

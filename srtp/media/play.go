@@ -1,0 +1,172 @@
+package media
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// job is something a leg plays: a prompt once, a prompt over and over, or digits. The leg's tx.mu guards it.
+type job struct {
+	prompt *Prompt
+	pos    int // byte offset of the next frame
+	loop   bool
+	digits *digitSender
+	done   chan struct{} // closed at the end
+	once   sync.Once
+}
+
+func (j *job) finish() { j.once.Do(func() { close(j.done) }) }
+
+// Play sends p to the peer and returns nil when its last packet is out. It returns ctx's error when ctx ends first (a caller who presses a digit
+// stops the prompt that way); no packet of p goes out after that. While the peer has us on hold, time passes and nothing is sent.
+// The other errors are ErrBusy, ErrNotReady and ErrClosed.
+func (l *Leg) Play(ctx context.Context, p *Prompt) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.foreground(ctx, &job{prompt: p, done: make(chan struct{})})
+}
+
+// foreground runs a job to its end.
+func (l *Leg) foreground(ctx context.Context, j *job) error {
+	t := &l.tx
+	t.mu.Lock()
+	switch {
+	case l.ended():
+		t.mu.Unlock()
+		return ErrClosed
+	case t.sender == nil:
+		t.mu.Unlock()
+		return ErrNotReady
+	case t.fg != nil:
+		t.mu.Unlock()
+		return ErrBusy
+	}
+	t.fg = j
+	l.kick()
+	t.mu.Unlock()
+
+	var err error
+	select {
+	case <-j.done:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-l.done:
+		err = ErrClosed
+	}
+	t.mu.Lock()
+	if t.fg == j {
+		t.fg = nil
+	}
+	t.mu.Unlock()
+	return err
+}
+
+// Loop plays p over and over, in step with a clock all legs share, so that a caller who is taken out of the music for an announcement finds it where it
+// would be by then. It returns at once; stop ends it and may be called again. A prompt, digits or a bridge silence it while they last. A second
+// Loop replaces the first. It may be called before negotiation and on a closed leg, where it does nothing.
+func (l *Leg) Loop(p *Prompt) (stop func()) {
+	j := &job{prompt: p, loop: true, done: make(chan struct{})}
+	t := &l.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !l.ended() && p.samples > 0 {
+		t.bg = j
+		l.kick()
+	}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.bg == j {
+			t.bg = nil
+		}
+		j.finish()
+	}
+}
+
+// kick sees to it that the pacer ticks the leg if there is something to play. The caller holds tx.mu.
+func (l *Leg) kick() {
+	t := &l.tx
+	if !t.paced && t.playing() != nil {
+		t.paced = true
+		l.eng.pace.add(l)
+	}
+}
+
+// playing is the job whose turn it is.
+func (t *transmitter) playing() *job {
+	switch {
+	case t.fg != nil:
+		return t.fg
+	case t.route == nil:
+		return t.bg
+	default:
+		return nil
+	}
+}
+
+// tick sends the next frame. It runs on the pacer, and returns false when there is nothing more to play; then kick starts it again.
+func (l *Leg) tick(now time.Time) bool {
+	t := &l.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	j := t.playing()
+	if j == nil {
+		t.paced = false
+		return false
+	}
+	if j.digits != nil {
+		if !j.digits.step(t, now) {
+			t.fg = nil
+			j.finish()
+		}
+		t.cur = nil
+		return true
+	}
+	t.frame(j, now, l.eng.epoch)
+	return true
+}
+
+// frame sends one frame of a prompt.
+func (t *transmitter) frame(j *job, now, epoch time.Time) {
+	if !t.open() {
+		// On hold, or not negotiated yet: a prompt goes on unheard, music has its own clock.
+		t.cur = nil
+		if !j.loop {
+			t.advance(j)
+		}
+		return
+	}
+	audio := j.prompt.encoded(t.codec)
+	fresh := t.cur != j
+	ts := t.ts + samplesPerFrame
+	if fresh {
+		ts = t.spurt(now)
+		t.cur = j
+		if j.loop {
+			frames := len(audio) / samplesPerFrame
+			j.pos = int(now.Sub(epoch)/frameTime) % frames * samplesPerFrame
+		}
+	}
+	if j.pos < len(audio) {
+		t.sendPayload(audio[j.pos:j.pos+samplesPerFrame], t.pt, fresh, ts, now)
+	}
+	t.advance(j)
+}
+
+// advance moves to the next frame, and ends a prompt that has none.
+func (t *transmitter) advance(j *job) {
+	size := (j.prompt.samples + samplesPerFrame - 1) / samplesPerFrame * samplesPerFrame
+	j.pos += samplesPerFrame
+	if j.pos < size {
+		return
+	}
+	if j.loop {
+		j.pos = 0
+		return
+	}
+	t.fg, t.cur = nil, nil
+	j.finish()
+}

@@ -1,0 +1,77 @@
+package media
+
+import "time"
+
+// stream keeps the reception statistics of RFC 3550 appendix A for the peer's current source.
+type stream struct {
+	started  bool
+	ssrc     uint32
+	base     uint32 // first sequence number
+	highest  uint32 // extended by cycles in the upper half
+	received uint64 // of this source
+	transit  int64
+	jitter   int64 // in timestamp units, times 16
+
+	priorExpected, priorReceived uint64 // at the last report
+
+	total    uint64 // received over all sources
+	totalOut uint64 // lost over all earlier sources
+}
+
+// reset begins a new source and keeps the sums.
+func (s *stream) reset() {
+	*s = stream{total: s.total, totalOut: s.totalOut + s.lost()}
+}
+
+func (s *stream) update(p *packet, now time.Time) {
+	if !s.started || p.ssrc != s.ssrc {
+		s.reset()
+		s.started, s.ssrc = true, p.ssrc
+		s.base, s.highest = uint32(p.seq), uint32(p.seq)
+		s.transit = arrival(now) - int64(p.ts)
+	}
+	s.received++
+	s.total++
+	step := p.seq - uint16(s.highest)
+	if step != 0 && step < 1<<15 {
+		s.highest += uint32(step)
+	}
+	if p.kind == kindEvent {
+		return // its timestamp stands still, which is not jitter
+	}
+	transit := arrival(now) - int64(p.ts)
+	d := int64(int32(transit - s.transit)) // timestamps wrap
+	s.transit = transit
+	if d < 0 {
+		d = -d
+	}
+	s.jitter += d - (s.jitter+8)/16
+}
+
+// arrival is now in timestamp units.
+func arrival(now time.Time) int64 { return now.UnixMicro() * clockRate / 1e6 }
+
+func (s *stream) expected() uint64 {
+	if !s.started {
+		return 0
+	}
+	return uint64(s.highest-s.base) + 1
+}
+
+func (s *stream) lost() uint64 {
+	if e := s.expected(); e > s.received {
+		return e - s.received
+	}
+	return 0
+}
+
+// interval returns the loss since the last call as a fraction of 256.
+func (s *stream) interval() uint8 {
+	expected, received := s.expected(), s.received
+	de, dr := expected-s.priorExpected, received-s.priorReceived
+	s.priorExpected, s.priorReceived = expected, received
+	if de == 0 || dr >= de {
+		return 0
+	}
+	return uint8(min(255, (de-dr)*256/de))
+}

@@ -1,0 +1,172 @@
+package media
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/sdp"
+)
+
+// transmitter is a leg's outgoing stream: one SSRC whose sequence numbers rise by one and whose timestamps follow the wall clock,
+// whatever feeds it. mu guards it. Prompts and digits come before a bridge, a bridge before hold music.
+type transmitter struct {
+	mu       sync.Mutex
+	conn     *net.UDPConn
+	rtcpConn *net.UDPConn // nil with rtcp-mux
+	sender   *srtp.Sender
+	dst      netip.AddrPort // by the description
+	dstRTCP  netip.AddrPort
+	moved    netip.AddrPort // by latching; valid: it wins
+	movedCtl netip.AddrPort
+	sends    bool
+	codec    string
+	pt       uint8
+	eventPT  int16 // -1: the peer takes none
+
+	seq     uint16 // of the last packet
+	ts      uint32 // of the last packet
+	started bool
+	epoch   time.Time // wall clock of base
+	base    uint32
+
+	fg    *job // a prompt or digits
+	bg    *job // hold music
+	cur   *job // what the last frame came from; a change begins a talkspurt
+	route *route
+	paced bool // the pacer ticks the leg
+
+	sent       uint64
+	sentBytes  uint64
+	sendErrors uint64
+	late       uint64 // relayed packets that came too late to keep order
+	last       time.Time
+	reports    reporter
+	buf        [12 + samplesPerFrame + headroom]byte
+}
+
+func (t *transmitter) init() { t.eventPT = -1 }
+
+// apply takes over an agreement; sender is nil when our key stayed.
+func (t *transmitter) apply(a sdp.Agreed, sender *srtp.Sender, moved bool, socks sockets, now time.Time) {
+	if sender != nil {
+		if t.sender != nil {
+			t.sender.Close()
+		}
+		t.sender = sender
+		t.seq, t.started = srtp.RandomSequence()-1, false
+		var b [4]byte
+		rand.Read(b[:])
+		t.epoch, t.base = now, binary.BigEndian.Uint32(b[:])
+		t.ts = t.base
+		t.reports.restart(now)
+		if t.route != nil {
+			t.route.synced = false
+		}
+	}
+	if moved || sender != nil {
+		t.moved, t.movedCtl = netip.AddrPort{}, netip.AddrPort{}
+	}
+	t.dst, t.dstRTCP = usable(a.Remote), usable(a.RemoteRTCP)
+	// An unspecified address is the hold of RFC 2543; a multicast one would make us flood a network for a stranger.
+	held := a.Remote.Addr().IsValid() && !t.dst.IsValid()
+	t.sends = a.Direction.Sends() && !held
+	t.conn, t.rtcpConn = socks.rtp, socks.rtcp
+	t.codec, t.pt = a.Audio[0].Name, a.Audio[0].PT
+	t.eventPT = -1
+	if a.DTMF.Name != "" {
+		t.eventPT = int16(a.DTMF.PT)
+	}
+	t.cur = nil
+}
+
+func usable(a netip.AddrPort) netip.AddrPort {
+	ip := a.Addr()
+	if !ip.IsValid() || ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || a.Port() == 0 {
+		return netip.AddrPort{}
+	}
+	return a
+}
+
+func (t *transmitter) wipe() {
+	if t.sender != nil {
+		t.sender.Close()
+	}
+	for _, j := range []*job{t.fg, t.bg} {
+		if j != nil {
+			j.finish()
+		}
+	}
+	t.fg, t.bg, t.route = nil, nil, nil
+}
+
+// target is where RTP goes.
+func (t *transmitter) target() netip.AddrPort {
+	if t.moved.IsValid() {
+		return t.moved
+	}
+	return t.dst
+}
+
+// open reports whether packets may go out now.
+func (t *transmitter) open() bool { return t.sender != nil && t.sends && t.target().IsValid() }
+
+// clock is the stream's timestamp at a wall-clock time.
+func (t *transmitter) clock(now time.Time) uint32 {
+	return t.base + uint32(now.Sub(t.epoch)*clockRate/time.Second)
+}
+
+// spurt returns the timestamp of a talkspurt that begins now: in step with the wall clock, but never behind what was sent.
+func (t *transmitter) spurt(now time.Time) uint32 {
+	ts := t.clock(now)
+	if t.started && int32(ts-t.ts) < samplesPerFrame {
+		ts = t.ts + samplesPerFrame
+	}
+	return ts
+}
+
+// send protects the packet in pkt's memory, which has headroom behind it, and sends it. The first 12 bytes are written here.
+func (t *transmitter) send(pkt []byte, pt uint8, marker bool, seq uint16, ts uint32, now time.Time) bool {
+	pkt[0], pkt[1] = 0x80, pt
+	if marker {
+		pkt[1] |= 0x80
+	}
+	binary.BigEndian.PutUint16(pkt[2:], seq)
+	binary.BigEndian.PutUint32(pkt[4:], ts)
+	binary.BigEndian.PutUint32(pkt[8:], t.sender.SSRC())
+	payload := len(pkt) - 12
+	out, err := t.sender.ProtectRTP(pkt[:0], pkt)
+	if err != nil {
+		t.sendErrors++
+		return false
+	}
+	t.seq, t.ts, t.started, t.last = seq, ts, true, now
+	if _, err := t.conn.WriteToUDPAddrPort(out, t.target()); err != nil {
+		t.sendErrors++ // as lost as on the way
+		return true
+	}
+	t.sent++
+	t.sentBytes += uint64(payload)
+	return true
+}
+
+// sendPayload sends a packet of our own making, the next in sequence.
+func (t *transmitter) sendPayload(payload []byte, pt uint8, marker bool, ts uint32, now time.Time) {
+	n := copy(t.buf[12:12+samplesPerFrame], payload)
+	t.send(t.buf[:12+n], pt, marker, t.seq+1, ts, now)
+}
+
+// follow makes the leg send where an authentic packet came from.
+func (t *transmitter) follow(src netip.AddrPort, rtcp bool) {
+	t.mu.Lock()
+	if rtcp {
+		t.movedCtl = src
+	} else {
+		t.moved = src
+	}
+	t.mu.Unlock()
+}
