@@ -1,0 +1,92 @@
+package acd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// write makes the backlog durable, a batch at a time: while one batch is being written the next one gathers. A store that fails is tried again until it works;
+// only another writer in the log ends it, since two Centers deciding from one log would offer one agent twice.
+func (c *Center) write(ctx context.Context) error {
+	retry := storeRetryMin
+	for {
+		c.mu.Lock()
+		n := min(len(c.backlog), maxBatch)
+		batch := c.backlog[:n:n]
+		c.mu.Unlock()
+		if n == 0 {
+			select {
+			case <-c.dirty:
+				continue
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		events := make([]Event, n)
+		for i := range batch {
+			events[i] = batch[i].Event
+		}
+		err := c.cfg.Store.Append(ctx, events)
+		switch {
+		case errors.Is(err, ErrConflict):
+			return err
+		case err != nil && ctx.Err() != nil:
+			return nil // Run reports what could not be written
+		case err != nil:
+			c.cfg.Logger.LogAttrs(ctx, slog.LevelError, "acd: log is not durable, will retry", slog.Int("events", n), slog.Duration("in", retry), slog.Any("error", err))
+			select {
+			case <-time.After(retry):
+			case <-ctx.Done():
+			}
+			retry = min(2*retry, storeRetryMax)
+			continue
+		}
+		retry = storeRetryMin
+		for i := range batch {
+			c.observe(&batch[i])
+		}
+		c.mu.Lock()
+		if c.backlog = c.backlog[n:]; len(c.backlog) == 0 {
+			c.backlog = nil // let go of a backlog that was large once
+		}
+		c.durable = events[n-1].Seq
+		close(c.written)
+		c.written = make(chan struct{})
+		c.mu.Unlock()
+	}
+}
+
+func (c *Center) observe(e *Entry) {
+	if c.cfg.Observer != nil {
+		c.cfg.Observer(*e)
+	}
+	if c.cfg.OnRecord == nil {
+		return
+	}
+	for i := range e.Decisions {
+		if r := e.Decisions[i].Record; r != nil {
+			c.cfg.OnRecord(*r)
+		}
+	}
+}
+
+// waitDurable returns once the event with the given number is in the store and was observed.
+func (c *Center) waitDurable(ctx context.Context, seq uint64) error {
+	for {
+		c.mu.Lock()
+		done, written := c.durable >= seq, c.written
+		c.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-written:
+		case <-c.over:
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

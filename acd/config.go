@@ -1,0 +1,66 @@
+package acd
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Config describes a Center. It is copied by New; later changes to it have no effect.
+type Config struct {
+	Store   Store   // required
+	Offerer Offerer // required
+
+	// Queues and Agents are the rules to decide by. Required: at least one queue; every member of a queue must be in Agents.
+	Queues []Queue
+	Agents []Agent
+
+	Authorizer Authorizer // required: asked before every supervisor verb
+	Auditor    Auditor    // required: records every supervisor verb
+
+	// Observer is called for every event with what was decided on it, in order, once the event is durable. It runs in the goroutine that writes the
+	// log: it must not block for long, must not call Drain or Close, and must not keep the Decisions. If nil, nobody observes.
+	Observer func(Entry)
+	// OnRecord is called, in the same way, for every ended work. If nil, nobody is told.
+	OnRecord func(Record)
+	// MaxOpen bounds how many works are open at once; Arrive refuses the next with ErrOverloaded. If zero, 10 000; there is no unlimited.
+	MaxOpen int
+	// Logger gets store faults and late acceptances. It never gets attributes. If nil, slog.Default().
+	Logger *slog.Logger
+	// Now is the clock. If nil, time.Now.
+	Now func() time.Time
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxOpen == 0 {
+		c.MaxOpen = defaultMaxOpen
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	r := Rules{Queues: c.Queues, Agents: c.Agents}.withDefaults()
+	c.Queues, c.Agents = r.Queues, r.Agents
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Store == nil:
+		return fmt.Errorf("%w: Store is required", ErrConfig)
+	case c.Offerer == nil:
+		return fmt.Errorf("%w: Offerer is required", ErrConfig)
+	case c.Authorizer == nil:
+		return fmt.Errorf("%w: Authorizer is required", ErrConfig)
+	case c.Auditor == nil:
+		return fmt.Errorf("%w: Auditor is required", ErrConfig)
+	case c.MaxOpen < 0:
+		return fmt.Errorf("%w: MaxOpen is negative", ErrConfig)
+	}
+	if err := (Rules{Queues: c.Queues, Agents: c.Agents}).validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package acd
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+)
+
+// Offerer presents a work to an agent, on whatever device the agent has.
+type Offerer interface {
+	// Offer returns true once the agent has taken the work, false if the agent refused, an error if the agent could not be reached: the latter two
+	// put the agent on a short pause. When ctx ends the offer no longer stands (the caller hung up, or the ring time is over): Offer must stop presenting
+	// it and return. It is called concurrently, at most once at a time per agent and per work.
+	Offer(ctx context.Context, agent, work string) (accepted bool, err error)
+}
+
+// Withdrawer is an optional capability of an Offerer.
+type Withdrawer interface {
+	// Withdraw tells that an acceptance came too late: Offer returned true, but the caller had just hung up or the ring time was over. The agent's side must be
+	// released; the Center does not count it as a conversation.
+	Withdraw(ctx context.Context, agent, work string)
+}
+
+// Store keeps the log. acdtest.TestStore says in detail what it must promise. It may be called concurrently, but Append has one caller at a time.
+type Store interface {
+	// Append adds events, all or none, and returns once they are durable. Their sequence numbers follow one another and the last one in the
+	// log; if they do not, nothing is added and the error wraps ErrConflict.
+	Append(ctx context.Context, events []Event) error
+	// Load yields the events with Seq greater than after, in order. An error is the last thing yielded.
+	Load(ctx context.Context, after uint64) iter.Seq2[Event, error]
+}
+
+// Authorizer says whether the person behind ctx may do something. A nil error allows it.
+type Authorizer interface {
+	Allow(ctx context.Context, action, object string) error
+}
+
+// Auditor records that something is about to be done. If it fails, the thing is not done.
+type Auditor interface {
+	Audit(ctx context.Context, action, object string, attrs ...slog.Attr) error
+}

@@ -1,0 +1,145 @@
+package acd
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Position is where a waiting work stands.
+type Position struct {
+	Queue string
+	// Place is 1 for the next to be served.
+	Place int
+	// EWT is the estimated wait from now: the place times the queue's recent handling time (a moving average that starts at 3 min), divided by the members who
+	// are at work (neither logged out nor not ready, at least one). It is an estimate of the mean, not a promise.
+	EWT time.Duration
+}
+
+// Snapshot is the state of a Core or Center at one moment, for a wallboard.
+type Snapshot struct {
+	At     time.Time
+	Seq    uint64 // of the last event in it
+	Open   int    // open works, self-service included
+	Queues []QueueSnapshot
+	Agents []AgentSnapshot
+}
+
+// QueueSnapshot is one queue, in the order of Rules.
+type QueueSnapshot struct {
+	Name          string
+	Waiting       int // works that wait, those being offered not included
+	Offered       int // works being offered
+	Talking       int // works in conversation that came through this queue
+	LongestWait   time.Duration
+	ServiceTarget time.Duration
+	Members       map[AgentState]int // by state; states without a member are absent
+}
+
+// AgentSnapshot is one agent, in the order of Rules.
+type AgentSnapshot struct {
+	ID       string
+	State    AgentState
+	Reason   string
+	Since    time.Time
+	Work     string // being offered or in conversation; empty if none
+	Answered int64  // works answered since the log began
+}
+
+// Position returns where a work stands; an error wraps ErrUnknown or, if it does not wait, ErrState. It takes time in proportion to the queue.
+func (c *Core) Position(id string) (Position, error) {
+	w := c.works[id]
+	if w == nil {
+		return Position{}, fmt.Errorf("%w: work %q", ErrUnknown, id)
+	}
+	if w.state != waiting && w.state != offered {
+		return Position{}, fmt.Errorf("%w: work %q does not wait", ErrState, id)
+	}
+	q := w.queue
+	p := Position{Queue: q.Name, Place: 1}
+	if w.state == waiting {
+		p.Place += q.offered
+		for i := range q.waiting.e {
+			if e := &q.waiting.e[i]; e.k1 < w.key1 || e.k1 == w.key1 && e.k2 < w.key2 {
+				p.Place++
+			}
+		}
+	}
+	staffed := max(1, q.size-q.states[LoggedOut]-q.states[NotReady])
+	p.EWT = time.Duration(q.handle * int64(p.Place) / int64(staffed))
+	return p, nil
+}
+
+// Snapshot returns the state as of now, which should not be before the last event.
+func (c *Core) Snapshot(now time.Time) Snapshot {
+	s := Snapshot{At: now, Seq: c.seq, Open: len(c.works)}
+	oldest := make(map[*queue]int64, len(c.order))
+	for _, w := range c.works {
+		if w.state == waiting || w.state == offered {
+			if t, ok := oldest[w.queue]; !ok || w.enqueued < t {
+				oldest[w.queue] = w.enqueued
+			}
+		}
+	}
+	for _, q := range c.order {
+		qs := QueueSnapshot{Name: q.Name, Waiting: q.waiting.len(), Offered: q.offered, Talking: q.talking, ServiceTarget: q.ServiceTarget, Members: map[AgentState]int{}}
+		if t, ok := oldest[q]; ok {
+			qs.LongestWait = max(0, now.Sub(time.Unix(0, t)))
+		}
+		for _, st := range States() {
+			if n := q.states[st]; n > 0 {
+				qs.Members[st] = n
+			}
+		}
+		s.Queues = append(s.Queues, qs)
+	}
+	for _, a := range c.roster {
+		as := AgentSnapshot{ID: a.id, State: a.state, Reason: a.reason, Since: time.Unix(0, a.since).UTC(), Answered: a.answered}
+		if a.work != nil {
+			as.Work = a.work.rec.Work
+		}
+		s.Agents = append(s.Agents, as)
+	}
+	return s
+}
+
+// Entry is one event with what was decided on it.
+type Entry struct {
+	Event     Event      `json:"event"`
+	Decisions []Decision `json:"decisions,omitempty"`
+}
+
+// Replay decides a whole log again and yields every event with its decisions, in order. The Decisions of an Entry are valid until the next one. An
+// error wraps ErrLog, or is the one that reading the log met; it is the last thing yielded.
+func Replay(log iter.Seq2[Event, error]) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		c := NewCore()
+		for ev, err := range log {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			d, err := c.Apply(ev)
+			if err != nil {
+				yield(Entry{Event: ev}, fmt.Errorf("%w: event %d: %w", ErrLog, ev.Seq, err))
+				return
+			}
+			if !yield(Entry{Event: ev, Decisions: d}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// openWorks returns the ids of all open works, sorted.
+func (c *Core) openWorks() []string { return slices.Sorted(maps.Keys(c.works)) }
+
+// offerOf returns the number of the offer that an agent has or had last; 0 if none.
+func (c *Core) offerOf(agent string) uint64 {
+	if a := c.agents[agent]; a != nil {
+		return a.offer
+	}
+	return 0
+}
