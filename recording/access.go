@@ -1,0 +1,243 @@
+package recording
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"time"
+)
+
+// Access is what one actor does with recordings. Each verb is authorised, then recorded, then done. Safe for concurrent use.
+type Access struct {
+	v     *Vault
+	actor Authorizer
+	audit Auditor
+}
+
+// For returns the Access of an actor. Both ports are required: ErrConfig without. It works on a closed Vault too.
+func (v *Vault) For(actor Authorizer, audit Auditor) (*Access, error) {
+	if actor == nil || audit == nil {
+		return nil, fmt.Errorf("%w: Authorizer and Auditor are required", ErrConfig)
+	}
+	return &Access{v: v, actor: actor, audit: audit}, nil
+}
+
+// Info is what is known of a recording without its audio.
+type Info struct {
+	ID         string
+	Class      string
+	State      State
+	Created    time.Time     // UTC
+	Closed     time.Time     // UTC; zero while open
+	Duration   time.Duration // as the catalog has it; zero while open
+	Call       string
+	Parties    []string
+	Attributes map[string]string
+}
+
+// Query chooses recordings. The zero Query chooses all.
+type Query struct {
+	From   time.Time // created at or after. If zero, no bound
+	Before time.Time // created before. If zero, no bound
+	State  State     // If zero, any but destroyed
+}
+
+// List yields the recordings that match q, oldest first. One whose metadata does not open is yielded with an error, without metadata, and the list goes on.
+// Right: recording.list.
+func (a *Access) List(ctx context.Context, q Query) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		if err := permit(ctx, a.actor, a.audit, ActionList, "recordings"); err != nil {
+			yield(Info{}, err)
+			return
+		}
+		for e, err := range a.v.cfg.Catalog.List(ctx, Filter(q)) {
+			if err != nil {
+				yield(Info{}, fmt.Errorf("recording: %w", err))
+				return
+			}
+			info := e.info()
+			if e.State != StateDestroyed {
+				k, m, err := a.v.unlock(ctx, e)
+				k.close()
+				if err != nil {
+					if !yield(info, err) {
+						return
+					}
+					continue
+				}
+				info = info.with(m)
+			}
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Item is what retention needs of a recording.
+type Item struct {
+	ID      string
+	Class   string
+	Created time.Time // UTC
+}
+
+// CreatedBefore yields the recordings that were created before t and are not destroyed, oldest first, without opening anything. Right: recording.list.
+func (a *Access) CreatedBefore(ctx context.Context, t time.Time) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		if err := permit(ctx, a.actor, a.audit, ActionList, "recordings", slog.Time("before", t)); err != nil {
+			yield(Item{}, err)
+			return
+		}
+		for e, err := range a.v.cfg.Catalog.List(ctx, Filter{Before: t}) {
+			if err != nil {
+				err = fmt.Errorf("recording: %w", err)
+			}
+			if !yield(Item{ID: e.ID, Class: e.Class, Created: e.Created}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Open opens a recording for listening, after checking all of it: a *CorruptError if anything in it is not what was written. Right: recording.listen.
+func (a *Access) Open(ctx context.Context, id string) (*Playback, error) {
+	return a.open(ctx, ActionListen, id)
+}
+
+// Export writes the recording as a stereo WAV file, 16 bits at SampleRate: the first party left, the others right. It needs no temporary file, and writes
+// nothing unless the whole recording was checked before. It returns the bytes written. Right: recording.export.
+func (a *Access) Export(ctx context.Context, id string, w io.Writer) (int64, error) {
+	p, err := a.open(ctx, ActionExport, id)
+	if err != nil {
+		return 0, err
+	}
+	n, err := writeWAV(w, p)
+	return n, errors.Join(err, p.Close())
+}
+
+func (a *Access) open(ctx context.Context, action, id string) (*Playback, error) {
+	if err := permit(ctx, a.actor, a.audit, action, id); err != nil {
+		return nil, err
+	}
+	r, err := a.v.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.scan(false)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	if r.s == nil { // a crash came between the row and the blob: a recording of nothing
+		r.s = &scanner{id: id, blob: noBlob{}}
+	}
+	return &Playback{info: r.entry.info().with(r.meta), s: r.s, f: f, cached: -1}, nil
+}
+
+// Report is what Verify found.
+type Report struct {
+	ID       string
+	State    State         // as the catalog has it
+	Complete bool          // the final segment is there and everything before it is as written
+	Signed   bool          // a manifest is there and its signature and contents are right
+	Segments int64         // good segments
+	Bytes    int64         // good bytes
+	Torn     int64         // bytes of a segment that a crash cut off; they are not part of the recording
+	Duration time.Duration // of the good part
+	Frames   uint64        // stored, as the final segment says; zero without one
+	Lost     uint64        // frames dropped while recording, as the final segment says
+	FirstBad int64         // first bad segment, from 0; -1 if there is none
+	Reason   string        // why it is bad, or why it is not complete; for an operator
+}
+
+// OK reports whether nothing is wrong with the recording, complete or not.
+func (r Report) OK() bool { return r.FirstBad < 0 }
+
+// Verify reads a recording to the end and says what it is. A recording that was altered is a Report naming the first bad segment together with a
+// *CorruptError; an incomplete one is a Report with Complete false and no error. Right: recording.verify.
+func (a *Access) Verify(ctx context.Context, id string) (Report, error) {
+	if err := permit(ctx, a.actor, a.audit, ActionVerify, id); err != nil {
+		return Report{}, err
+	}
+	return a.v.verify(ctx, id)
+}
+
+// Destroyed says what Destroy did.
+type Destroyed struct {
+	KeyIDs []string // names of the keys destroyed
+}
+
+// Destroy shreds a recording: its wrapped key is destroyed first, which ends every copy of it anywhere, then its blob is erased. The row stays, without
+// key and metadata, as the proof that it existed. Destroying again finishes what a crash left undone and returns the same. ErrOpen for a
+// recording that is still being made, ErrNotFound for one that never was. Right: recording.delete.
+func (a *Access) Destroy(ctx context.Context, id, reason string) (Destroyed, error) {
+	if err := permit(ctx, a.actor, a.audit, ActionDelete, id, slog.String("reason", reason)); err != nil {
+		return Destroyed{}, err
+	}
+	v := a.v
+	e, err := v.get(ctx, id)
+	if err != nil {
+		return Destroyed{}, err
+	}
+	if e.State == StateOpen {
+		return Destroyed{}, fmt.Errorf("%w: %s", ErrOpen, id)
+	}
+	if err := v.cfg.Catalog.Shred(ctx, id, v.cfg.Now().UTC()); err != nil {
+		return Destroyed{}, fmt.Errorf("recording: destroy: %w", err)
+	}
+	if err := v.cfg.Blobs.Remove(ctx, id); err != nil {
+		return Destroyed{}, fmt.Errorf("recording: destroy: %w", err)
+	}
+	return Destroyed{KeyIDs: []string{e.KeyID}}, nil
+}
+
+func (e Entry) info() Info {
+	return Info{ID: e.ID, Class: e.Class, State: e.State, Created: e.Created, Closed: e.Closed, Duration: time.Duration(e.Samples) * tick}
+}
+
+func (i Info) with(m Meta) Info {
+	i.Call, i.Parties, i.Attributes = m.Call, m.Parties, m.Attributes
+	return i
+}
+
+// get returns a row by ID. What is no ID is not looked up: it never reaches a store.
+func (v *Vault) get(ctx context.Context, id string) (Entry, error) {
+	if !ValidID(id) {
+		return Entry{}, fmt.Errorf("%w: not an ID", ErrNotFound)
+	}
+	e, err := v.cfg.Catalog.Get(ctx, id)
+	if err != nil {
+		return Entry{}, fmt.Errorf("recording: %w", err)
+	}
+	return e, nil
+}
+
+// unlock unwraps the key of a row and opens its metadata. The key is never nil; the caller closes it.
+func (v *Vault) unlock(ctx context.Context, e Entry) (*dek, Meta, error) {
+	k := new(dek)
+	if e.State == StateDestroyed {
+		return k, Meta{}, fmt.Errorf("%w: %s", ErrDestroyed, e.ID)
+	}
+	raw, err := v.cfg.Keys.UnwrapKey(ctx, e.WrappedKey, keyAAD(e.ID, v.cfg.Purpose))
+	defer clear(raw)
+	if err != nil {
+		return k, Meta{}, fmt.Errorf("%w: %s: %w", ErrKey, e.ID, err)
+	}
+	if len(raw) != keyBytes {
+		return k, Meta{}, fmt.Errorf("%w: %s", ErrKey, e.ID)
+	}
+	copy(k.key[:], raw)
+	text, err := openMeta(k, e.Meta, e.ID, v.cfg.Purpose)
+	if err != nil {
+		return k, Meta{}, fmt.Errorf("%w: %s: metadata", ErrKey, e.ID)
+	}
+	defer clear(text)
+	m := Meta{ID: e.ID, Class: e.Class}
+	if err := json.Unmarshal(text, &m); err != nil || m.validate() != nil {
+		return k, Meta{}, fmt.Errorf("%w: %s: metadata", ErrKey, e.ID)
+	}
+	return k, m, nil
+}

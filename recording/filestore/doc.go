@@ -1,0 +1,20 @@
+// Package filestore keeps recordings as files: one per recording, <dir>/<two hex digits>/<id>.rec, appended to while the call lasts.
+//
+// # Security
+//
+// What is written is ciphertext already. Folders have mode 0700 and files 0600. IDs are checked before they become paths.
+//
+// # Durability
+//
+// A write is one write(2) at the end of the file: it survives the death of the process at once, and a power cut once the kernel wrote it (commonly within
+// 30 s) or Sync returned, which the Vault calls when a recording ends. A write that fails half-way, as on a full disk, is taken back, so that a file never
+// holds part of a segment followed by another. Only a power cut or the death of the machine can leave a torn segment, and only as the last one.
+//
+// # Goroutines
+//
+// None.
+//
+// # Importing alone
+//
+// Standard library and package recording.
+package filestore
