@@ -69,10 +69,10 @@ func newLeg(e *Engine, cfg LegConfig) *Leg {
 // Verbs that wait return ErrClosed. It is safe to call again and always returns nil. A Tap must not call it.
 func (l *Leg) Close() error {
 	l.closing.Do(func() {
+		close(l.done) // before looking for a bridge: NewBridge looks for this after it set one
 		if b := l.bridge.Load(); b != nil {
 			b.Close()
 		}
-		close(l.done)
 		l.sig.mu.Lock()
 		l.sig.closed = true
 		l.sig.socks.close()

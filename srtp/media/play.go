@@ -44,6 +44,9 @@ func (l *Leg) foreground(ctx context.Context, j *job) error {
 		return ErrBusy
 	}
 	t.fg = j
+	if t.route != nil {
+		t.route.synced = false // what is relayed afterwards is numbered behind this job
+	}
 	l.kick()
 	t.mu.Unlock()
 

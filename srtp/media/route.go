@@ -94,6 +94,9 @@ func connect(from, to *Leg, audioOnly bool) (*route, error) {
 	t := &to.tx
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if to.ended() || from.ended() {
+		return nil, ErrClosed
+	}
 	if t.sender == nil {
 		return nil, ErrNotReady
 	}

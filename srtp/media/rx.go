@@ -50,6 +50,7 @@ type receiver struct {
 	recv          *srtp.Receiver
 	old           *srtp.Receiver // the receiver before a rekey, for oldKeyGrace
 	oldUntil      time.Time
+	expected      netip.AddrPort // by the description
 	latched       netip.AddrPort // source of authentic packets; invalid before the first
 	lastLatched   time.Time      // last authentic packet from latched
 	latchedRTCP   netip.AddrPort // same for the RTCP port
@@ -65,6 +66,7 @@ type receiver struct {
 	fired         bool
 	strangers     uint64
 	unagreed      uint64
+	graced        uint64 // packets that only the old key opened; the new receiver counted them as failures
 	badKinds      uint64
 	authFailures  uint64 // of receivers that are gone
 	replays       uint64
@@ -88,6 +90,7 @@ func (r *receiver) apply(a sdp.Agreed, recv *srtp.Receiver, moved bool, now time
 	if !r.receives || !r.agreed {
 		r.since = now
 	}
+	r.expected = a.Remote
 	r.agreed, r.receives = true, a.Direction.Receives()
 	r.init()
 	for _, c := range a.Audio {
@@ -105,6 +108,11 @@ func (r *receiver) apply(a sdp.Agreed, recv *srtp.Receiver, moved bool, now time
 // retire keeps the receiver in force for the packets under way.
 func (r *receiver) retire(now time.Time) {
 	r.dropOld()
+	if r.recv == nil {
+		return
+	}
+	r.authFailures += r.recv.Stats().AuthFailures - r.graced
+	r.graced = 0
 	r.old, r.oldUntil = r.recv, now.Add(oldKeyGrace)
 }
 
@@ -112,9 +120,7 @@ func (r *receiver) dropOld() {
 	if r.old == nil {
 		return
 	}
-	s := r.old.Stats()
-	r.authFailures += s.AuthFailures
-	r.replays += s.Replays
+	r.replays += r.old.Stats().Replays
 	r.old.Close()
 	r.old = nil
 }
@@ -207,7 +213,9 @@ func (r *receiver) accept(in, out []byte, src netip.AddrPort, now time.Time, p *
 	}
 	raw, err := r.recv.UnprotectRTP(out[:0], in)
 	if err != nil && r.old != nil && now.Before(r.oldUntil) {
-		raw, err = r.old.UnprotectRTP(out[:0], in)
+		if raw, err = r.old.UnprotectRTP(out[:0], in); err == nil {
+			r.graced++
+		}
 	}
 	if err != nil {
 		r.refuse(src)
@@ -249,7 +257,11 @@ func (r *receiver) admit(src netip.AddrPort, now time.Time) bool {
 
 // refuse counts a packet that failed authentication; the kind of failure is in the receiver's own counters.
 func (r *receiver) refuse(src netip.AddrPort) {
-	if r.latched.IsValid() && src != r.latched {
+	known := r.latched
+	if !known.IsValid() {
+		known = r.expected
+	}
+	if src != known {
 		r.strangers++
 	}
 }

@@ -45,7 +45,7 @@ func (l *Leg) Stats() Stats {
 	}
 	if r.recv != nil {
 		c := r.recv.Stats()
-		s.AuthFailures += c.AuthFailures
+		s.AuthFailures += c.AuthFailures - r.graced
 		s.Replays += c.Replays
 	}
 	if r.old != nil {

@@ -49,7 +49,7 @@ func (s *stream) update(p *packet, now time.Time) {
 }
 
 // arrival is now in timestamp units.
-func arrival(now time.Time) int64 { return now.UnixMicro() * clockRate / 1e6 }
+func arrival(now time.Time) int64 { return now.UnixMicro() * (clockRate / 1000) / 1000 }
 
 func (s *stream) expected() uint64 {
 	if !s.started {

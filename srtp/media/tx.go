@@ -95,6 +95,7 @@ func usable(a netip.AddrPort) netip.AddrPort {
 func (t *transmitter) wipe() {
 	if t.sender != nil {
 		t.sender.Close()
+		t.sender = nil
 	}
 	for _, j := range []*job{t.fg, t.bg} {
 		if j != nil {
