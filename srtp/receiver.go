@@ -160,7 +160,7 @@ func (r *Receiver) UnprotectRTP(dst, pkt []byte) ([]byte, error) {
 	}
 	r.replayed = false
 	out, err := r.ctx.DecryptRTP(dst[:0], pkt, &r.hdr)
-	if err != nil && saved != nil && !r.replayed {
+	if err != nil && saved != nil {
 		r.failed = 0 // one try in recoverAfter packets bounds what a flood costs
 		out, err = r.recover(dst, saved, ssrc)
 	}
@@ -179,15 +179,15 @@ func (r *Receiver) UnprotectRTP(dst, pkt []byte) ([]byte, error) {
 
 // refused counts a refused RTP packet.
 func (r *Receiver) refused(err error, ssrc uint32) error {
+	if ssrc != r.failedID {
+		r.failedID, r.failed = ssrc, 0
+	}
+	r.failed++ // replays too: behind a missed rollover, a new packet looks like one from long ago
 	if r.replayed {
 		r.stats.Replays++
 		return ErrReplay
 	}
 	r.stats.AuthFailures++
-	if ssrc != r.failedID {
-		r.failedID, r.failed = ssrc, 0
-	}
-	r.failed++
 	if errors.Is(err, srtp.ErrFailedToVerifyAuthTag) || errors.Is(err, srtp.ErrMKINotFound) {
 		return ErrAuth
 	}
@@ -206,11 +206,14 @@ func (r *Receiver) recover(dst, pkt []byte, ssrc uint32) ([]byte, error) {
 		return nil, srtp.ErrFailedToVerifyAuthTag
 	}
 	probe.SetROC(ssrc, roc+1)
+	asReplay := r.replayed
 	if _, err := probe.DecryptRTP(nil, pkt, nil); err != nil {
+		r.replayed = asReplay
 		return nil, err
 	}
 	r.ctx.SetROC(ssrc, roc+1)
 	r.stats.Recoveries++
+	r.replayed = false
 	return r.ctx.DecryptRTP(dst[:0], pkt, &r.hdr)
 }
 
