@@ -12,12 +12,11 @@ import (
 // redacted is what every attempt to print a secret shows.
 const redacted = "REDACTED"
 
-// Key is a master key and salt for one direction. It prints as REDACTED in every format, in logs and in JSON, also when it sits in an
-// unexported field: the bytes are behind a pointer, which fmt does not follow there. The zero Key holds nothing.
-// A Key is not safe for concurrent use with zeroing.
+// Key is a master key and salt for one direction. It prints as REDACTED in every format, in logs and in JSON. Sitting in an unexported field,
+// where printers may not call its methods, it shows an address: the bytes are behind a function, which neither fmt nor a debugging
+// printer that follows pointers can look into. The zero Key holds nothing. A Key is not safe for concurrent use with zeroing.
 type Key struct {
-	_ [0]func() // not comparable: use Equal, which takes constant time
-	s *keyBytes
+	secret func() *keyBytes // also makes Key not comparable: use Equal, which takes constant time
 }
 
 type keyBytes struct {
@@ -25,33 +24,39 @@ type keyBytes struct {
 	n int
 }
 
+// emptyKey makes a Key with room for n bytes.
+func emptyKey(n int) Key {
+	s := &keyBytes{n: n}
+	return Key{secret: func() *keyBytes { return s }}
+}
+
 func newKey(b []byte) Key {
-	k := Key{s: &keyBytes{n: len(b)}}
-	copy(k.s.b[:], b)
+	k := emptyKey(len(b))
+	copy(k.bytes(), b)
 	return k
 }
 
 // randomKey draws a key of n bytes. crypto/rand does not fail: since Go 1.24 it ends the program if the system has no randomness.
 func randomKey(n int) Key {
-	k := Key{s: &keyBytes{n: n}}
-	rand.Read(k.s.b[:n])
+	k := emptyKey(n)
+	rand.Read(k.bytes())
 	return k
 }
 
 func (k Key) bytes() []byte {
-	if k.s == nil {
+	if k.secret == nil {
 		return nil
 	}
-	return k.s.b[:k.s.n]
+	s := k.secret()
+	return s.b[:s.n]
 }
 
 func (k Key) clone() Key { return newKey(k.bytes()) }
 
 // zero overwrites the key. Copies of this Key share the bytes and are empty as well.
 func (k Key) zero() {
-	if k.s != nil {
-		clear(k.s.b[:])
-		k.s.n = 0
+	if k.secret != nil {
+		*k.secret() = keyBytes{}
 	}
 }
 
