@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ringfence/ringfence/acd"
+	"github.com/ringfence/ringfence/ivr"
+	"github.com/ringfence/ringfence/sip"
+	"github.com/ringfence/ringfence/srtp/media"
+)
+
+// Codes an agent dials to set their own state; the call ends with 480 at once.
+const (
+	codeReady    = "*1"
+	codeNotReady = "*0"
+)
+
+// onCall is the life of an incoming call. It returns when the call is over.
+func (n *node) onCall(ctx context.Context, c *sip.Call) {
+	s := n.byRealm[c.Realm()]
+	if s == nil {
+		_ = c.Reject(404)
+		return
+	}
+	if to := c.To(); to == codeReady || to == codeNotReady {
+		if s.agents[c.User()] {
+			s.setReady(c.User(), to == codeReady)
+		}
+		_ = c.Reject(480)
+		return
+	}
+	defer s.occupy(c.User())()
+	switch flow := s.numbers[c.To()]; {
+	case flow != nil:
+		s.serve(ctx, c, flow)
+	case s.isUser(ctx, c.To()):
+		s.extension(ctx, c)
+	default:
+		_ = c.Reject(404)
+	}
+}
+
+// answer opens the caller's leg and accepts the call.
+func (s *site) answer(ctx context.Context, c *sip.Call) (*media.Leg, error) {
+	leg, err := s.node.engine.NewLeg(media.LegConfig{SignallingSecure: c.Secure()})
+	if err != nil {
+		_ = c.Reject(503)
+		return nil, err
+	}
+	c.OnDigit(func(d byte) { _ = leg.InjectDigit(d) }) // INFO; a leg that is closed needs none
+	if err := c.Answer(ctx, leg); err != nil {
+		leg.Close()
+		return nil, err
+	}
+	return leg, nil
+}
+
+// serve leads a caller through a flow and accounts for the call: it arrives once and ends once, whatever happens.
+func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow) {
+	leg, err := s.answer(ctx, c)
+	if err != nil {
+		s.log.Info("call not answered", "call", c.ID(), "err", err)
+		return
+	}
+	defer leg.Close()
+	p := &phone{site: s, call: c, leg: leg}
+	if err := s.center.Arrive(ctx, acd.Work{ID: c.ID(), Attributes: map[string]string{"caller": c.User(), "dialed": c.To()}}); err != nil {
+		s.log.Warn("call not taken", "call", c.ID(), "err", err)
+		return
+	}
+	s.mu.Lock()
+	s.callers[c.ID()] = p
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.callers, c.ID())
+		s.mu.Unlock()
+	}()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { leg.Close() })() // a caller who is gone wakes whatever waits for their leg
+	watched := make(chan struct{})
+	go func() { // ends with the call, waited for below
+		defer close(watched)
+		select {
+		case <-leg.TimedOut():
+			_ = p.Hangup(ctx, "silent")
+		case <-ctx.Done():
+		}
+	}()
+	out, err := flow.Run(ctx, p)
+	if err != nil {
+		s.log.Warn("flow failed", "call", c.ID(), "flow", flow.Name(), "step", out.Node, "err", err)
+	}
+	for _, f := range out.Faults {
+		s.log.Warn("flow went around a fault", "call", c.ID(), "flow", flow.Name(), "err", f)
+	}
+	for _, secret := range out.Secrets {
+		secret.Wipe()
+	}
+	s.account(c, p, out)
+	cancel()
+	<-watched
+}
+
+// account tells the distributor how the call ended.
+func (s *site) account(c *sip.Call, p *phone, out ivr.Outcome) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var err error
+	switch out.Result {
+	case ivr.ResultAnswered:
+		err = s.center.End(ctx, c.ID(), p.endedBy)
+	case ivr.ResultHungUp, ivr.ResultStepLimit, ivr.ResultFailed:
+		err = s.center.End(ctx, c.ID(), out.Reason)
+	default:
+		err = s.center.Abandon(ctx, c.ID())
+	}
+	if err != nil && !errors.Is(err, acd.ErrClosed) {
+		s.log.Error("call not accounted for", "call", c.ID(), "err", err)
+	}
+	if ses := s.takeSession(c.ID()); ses != nil { // an agent who answered in the very moment
+		ses.end()
+	}
+}
+
+func (s *site) isUser(ctx context.Context, name string) bool {
+	_, err := s.tenant.User(ctx, s.router, name)
+	return err == nil
+}
+
+// extension connects two phones of a tenant. It is no queue call: it is neither recorded nor reported.
+func (s *site) extension(ctx context.Context, c *sip.Call) {
+	if c.To() == c.User() || len(s.node.registrar.Lookup(s.realm(), c.To(), time.Now())) == 0 {
+		_ = c.Reject(480)
+		return
+	}
+	defer s.occupy(c.To())()
+	ringCtx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	ses, err := s.ring(ringCtx, c.To(), c.User(), func() { _ = c.Ring() })
+	if err != nil {
+		var refused *sip.StatusError
+		if errors.As(err, &refused) {
+			_ = c.Reject(refused.Code)
+			return
+		}
+		_ = c.Reject(480)
+		return
+	}
+	defer ses.end()
+	leg, err := s.answer(ctx, c)
+	if err != nil {
+		return
+	}
+	defer leg.Close()
+	bridge, err := media.NewBridge(leg, ses.leg)
+	if err != nil {
+		s.log.Error("legs not joined", "call", c.ID(), "err", err)
+		return
+	}
+	defer bridge.Close()
+	select {
+	case <-c.Done():
+	case <-ses.call.Done():
+	case <-leg.TimedOut():
+	case <-ses.leg.TimedOut():
+	}
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/ringfence/ringfence/recording"
+	"github.com/ringfence/ringfence/srtp/media"
+)
+
+// Where media and recordings meet: one side of a recording is a tap of a leg.
+var _ media.Tap = (*recording.Party)(nil)
+
+// converse joins caller and agent, records them, and returns who ended it: "caller" or "agent".
+func (p *phone) converse(ctx context.Context, s *session, queue string) string {
+	track := p.record(ctx, s, queue)
+	if track != nil {
+		p.leg.SetTap(track.Party(0))
+		s.leg.SetTap(track.Party(1))
+	}
+	p.leg.FlushDigits() // keys pressed while waiting are not for the agent
+	bridge, err := media.NewBridge(p.leg, s.leg)
+	by := "caller"
+	if err != nil {
+		p.site.log.Error("legs not joined", "call", p.call.ID(), "err", err)
+	} else {
+		select {
+		case <-p.call.Done():
+		case <-s.call.Done():
+			by = "agent"
+		case <-p.leg.TimedOut():
+			by = "caller-silent"
+		case <-s.leg.TimedOut():
+			by = "agent-silent"
+		}
+		bridge.Close()
+	}
+	p.leg.SetTap(nil)
+	s.leg.SetTap(nil)
+	// The other side learns of the end before the recording is closed, which waits for the disk.
+	done := make(chan struct{})
+	go func() { // waited for below
+		defer close(done)
+		s.end()
+	}()
+	_ = p.Hangup(ctx, "")
+	<-done
+	p.closeTrack(track)
+	return by
+}
+
+// record starts the recording of a conversation. Without one the conversation goes on: a full disk must not cut callers off, but it is an error in
+// the log and an event.
+func (p *phone) record(ctx context.Context, s *session, queue string) *recording.Track {
+	track, err := p.site.vault.Create(context.WithoutCancel(ctx), recording.Meta{
+		Call: p.call.ID(), Parties: []string{"caller", "agent"},
+		Attributes: map[string]string{"queue": queue, "agent": s.agent, "caller": p.call.User(), "dialed": p.call.To(), "secure": strconv.FormatBool(p.call.Secure()),
+			"suite": p.leg.Security().Suite},
+	})
+	if err != nil {
+		p.site.log.Error("not recorded", "call", p.call.ID(), "err", err)
+		p.site.emit(event{Event: "recording", Call: p.call.ID(), Queue: queue, Agent: s.agent, Cause: "failed"})
+		return nil
+	}
+	return track
+}
+
+func (p *phone) closeTrack(track *recording.Track) {
+	if track == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cause := "complete"
+	if err := track.Close(ctx); err != nil {
+		if cause = "incomplete"; !errors.Is(err, recording.ErrClosed) {
+			p.site.log.Error("recording not complete", "call", p.call.ID(), "recording", track.ID(), "err", err)
+		}
+	}
+	if st := track.Stats(); st.Lost > 0 {
+		p.site.log.Warn("frames not recorded", "call", p.call.ID(), "recording", track.ID(), "lost", st.Lost)
+	}
+	p.site.emit(event{Event: "recording", Call: p.call.ID(), Recording: track.ID(), Cause: cause})
+}

@@ -1,0 +1,85 @@
+# The configuration the program starts with when it is given none. Copy it to begin your own: contactcenter --config my.hcl serve
+# Paths are relative to the folder the program runs in. Every listener here is encrypted and on loopback.
+
+data = "./contactcenter-data"
+
+listen {
+  sip_tls    = "127.0.0.1:5061"
+  management = "127.0.0.1:8444"
+}
+
+media {
+  address = "127.0.0.1"
+}
+
+tenant "acme" {
+  domain  = "acme.localhost"
+  aliases = ["acme", "acme.test"]
+  # SHA-256 alone is the default. MD5 is here because most phones on the market know nothing else (RFC 8760); it travels inside TLS.
+  digest = ["SHA-256", "MD5"]
+
+  # Made when the tenant is: each gets a password that is printed once.
+  first_start {
+    agents = ["1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008"]
+    phones = ["1009", "1010"]
+  }
+
+  queue "sales" {
+    ring     = "15s"
+    wrap_up  = "5s"
+    max_wait = "10m"
+  }
+  queue "support" {
+    ring     = "20s"
+    wrap_up  = "5s"
+    max_wait = "10m"
+  }
+
+  number "9000" { flow = "main" }
+  number "9001" { flow = "sales" }
+  number "9002" { flow = "echo" }
+  number "9003" { flow = "reference" }
+
+  retention {
+    recordings = "13 months"
+  }
+}
+
+tenant "globex" {
+  domain  = "globex.localhost"
+  aliases = ["globex", "globex.test"]
+  digest  = ["SHA-256", "MD5"]
+
+  first_start {
+    agents = ["1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008"]
+    phones = ["1009", "1010"]
+  }
+
+  queue "sales" {
+    ring     = "15s"
+    wrap_up  = "5s"
+    max_wait = "10m"
+  }
+  queue "support" {
+    ring     = "20s"
+    wrap_up  = "5s"
+    max_wait = "10m"
+  }
+
+  number "9000" { flow = "main" }
+  number "9001" { flow = "sales" }
+  number "9002" { flow = "echo" }
+  number "9003" { flow = "reference" }
+
+  retention {
+    recordings = "13 months"
+  }
+}
+
+# A plaintext SIP listener for a lab exists only under a waiver with a name and a date, like this one. SDES keys, and with them every call
+# with audio, stay refused on it.
+#
+# waiver "udp-lab" {
+#   listen = "127.0.0.1:5060"
+#   until  = "2027-01-31"
+# }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ringfence/ringfence/acd"
+	"github.com/ringfence/ringfence/sip"
+	"github.com/ringfence/ringfence/srtp/media"
+)
+
+// session is an agent who has answered: the second leg of a conversation.
+type session struct {
+	agent string
+	call  *sip.Call
+	leg   *media.Leg
+}
+
+func (s *session) end() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = s.call.Hangup(ctx) // over for us either way
+	s.leg.Close()
+}
+
+var (
+	_ acd.Offerer    = (*site)(nil)
+	_ acd.Withdrawer = (*site)(nil)
+)
+
+var errUnreachable = errors.New("no phone of the agent is registered")
+
+// Offer rings the agent's phone, over the connection it registered on.
+func (s *site) Offer(ctx context.Context, agent, work string) (bool, error) {
+	s.mu.Lock()
+	caller := s.callers[work]
+	s.mu.Unlock()
+	if caller == nil {
+		return false, nil // gone between decision and offer; the distributor learns of it by Abandon
+	}
+	ringing := func() {
+		s.wg.Add(1)
+		go func() { // ends at once; waited for by close
+			defer s.wg.Done()
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			_ = s.center.Ringing(ctx, agent, work) // an offer that is over is no news
+		}()
+	}
+	ses, err := s.ring(ctx, agent, caller.call.User(), ringing)
+	var refused *sip.StatusError
+	switch {
+	case errors.As(err, &refused):
+		s.log.Info("offer refused", "call", work, "agent", agent, "status", refused.Code)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	s.mu.Lock()
+	s.sessions[work] = ses
+	s.mu.Unlock()
+	return true, nil
+}
+
+// ring calls a user of this tenant and returns once they have answered.
+func (s *site) ring(ctx context.Context, user, from string, ringing func()) (*session, error) {
+	err := errUnreachable
+	for _, b := range s.node.registrar.Lookup(s.realm(), user, time.Now()) {
+		var leg *media.Leg
+		if leg, err = s.node.engine.NewLeg(media.LegConfig{SignallingSecure: true}); err != nil {
+			return nil, err
+		}
+		var call *sip.Call
+		call, err = s.node.ep.Dial(ctx, sip.DialConfig{
+			Target: b.Contact, Flow: b.Flow, From: "sip:" + from + "@" + s.tenant.Profile().Domain, FromName: from, OnRinging: ringing,
+		}, leg)
+		if err == nil {
+			call.OnDigit(func(d byte) { _ = leg.InjectDigit(d) }) // INFO; a leg that is closed needs none
+			return &session{agent: user, call: call, leg: leg}, nil
+		}
+		leg.Close()
+		if !errors.Is(err, sip.ErrFlowGone) {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+// Withdraw releases an agent who answered when the caller had just gone.
+func (s *site) Withdraw(_ context.Context, _, work string) {
+	if ses := s.takeSession(work); ses != nil {
+		s.wg.Add(1)
+		go func() { // ends with the BYE; waited for by close
+			defer s.wg.Done()
+			ses.end()
+		}()
+	}
+}
+
+func (s *site) takeSession(work string) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ses := s.sessions[work]
+	delete(s.sessions, work)
+	return ses
+}
+
+// Where signalling and media meet: a leg is what a call needs.
+var _ sip.Media = (*media.Leg)(nil)

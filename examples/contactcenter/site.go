@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ringfence/ringfence/acd"
+	acdstore "github.com/ringfence/ringfence/acd/sqlstore"
+	"github.com/ringfence/ringfence/ivr"
+	"github.com/ringfence/ringfence/recording"
+	"github.com/ringfence/ringfence/recording/filestore"
+	recstore "github.com/ringfence/ringfence/recording/sqlstore"
+	"github.com/ringfence/ringfence/tenant"
+)
+
+// site is one tenant at work: its flows, its queues, its vault. Nothing in it can reach another tenant's.
+type site struct {
+	name    string
+	cfg     tenantConfig
+	tenant  *tenant.Tenant
+	node    *node
+	log     *slog.Logger
+	prompts *prompts
+	program *ivr.Program
+	numbers map[string]*ivr.Flow
+	router  *tenant.Principal
+	agents  map[string]bool // users who may answer queues; read-only
+
+	center   *acd.Center
+	acdStore *acdstore.Store
+	vault    *recording.Vault
+	catalog  *recstore.Catalog
+	ran      chan error     // what Center.Run returned
+	wg       sync.WaitGroup // goroutines of calls' side errands
+
+	mu       sync.Mutex
+	callers  map[string]*phone   // by work: callers of this tenant now
+	sessions map[string]*session // by work: agents who have answered and wait for their caller
+	busy     map[string]int      // users on calls of their own
+}
+
+func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
+	p, err := loadPrompts(tc.Prompts)
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", tc.Name, err)
+	}
+	program, err := compileFlows(tc, p)
+	if err != nil {
+		return nil, err
+	}
+	t, err := n.dep.dir.Tenant(ctx, tc.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{
+		name: tc.Name, cfg: tc, tenant: t, node: n, log: n.log.With("tenant", tc.Name), prompts: p, program: program, numbers: map[string]*ivr.Flow{},
+		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{},
+	}
+	for _, num := range tc.Numbers {
+		if s.numbers[num.Number], err = program.Flow(num.Flow); err != nil {
+			return nil, err
+		}
+	}
+	if s.router, err = t.Service(ctx, "router"); err != nil {
+		return nil, err
+	}
+	if err := s.openStores(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("tenant %s: %w", tc.Name, err), s.closeStores())
+	}
+	return s, nil
+}
+
+func (s *site) openStores(ctx context.Context) error {
+	dsn, err := s.node.dep.stores.DSN(s.name)
+	if err != nil {
+		return err
+	}
+	if s.acdStore, err = acdstore.Open(ctx, dsn); err != nil {
+		return err
+	}
+	if s.vault, s.catalog, err = openVault(ctx, s.node.dep, s.tenant); err != nil {
+		return err
+	}
+	if _, err := s.vault.Recover(ctx); err != nil { // what a dead process left open is incomplete from now on, and says so
+		return err
+	}
+	users, err := s.tenant.Users(ctx, s.router)
+	if err != nil {
+		return err
+	}
+	rules := acd.Config{Store: s.acdStore, Offerer: s, Authorizer: s.router, Logger: s.log, Observer: s.observe}
+	for _, u := range users {
+		for _, r := range u.Roles {
+			if r == tenant.RoleAgent && !u.Disabled && !s.agents[u.Name] {
+				s.agents[u.Name] = true
+				rules.Agents = append(rules.Agents, acd.Agent{ID: u.Name})
+			}
+		}
+	}
+	for _, q := range s.cfg.Queues {
+		rules.Queues = append(rules.Queues, q.rules(rules.Agents))
+	}
+	log, err := s.node.dep.auditLog(s.name)
+	if err != nil {
+		return err
+	}
+	rules.Auditor = log.As("service:router")
+	s.center, err = acd.New(rules)
+	return err
+}
+
+// rules turns the configuration of a queue into the rules of the distributor. Durations were checked when the file was read.
+func (q queueConfig) rules(agents []acd.Agent) acd.Queue {
+	d := func(s string) time.Duration {
+		v, _ := duration(s, 0)
+		return v
+	}
+	out := acd.Queue{Name: q.Name, RingTimeout: d(q.Ring), WrapUp: d(q.WrapUp), MaxWait: d(q.MaxWait), MaxWaiting: q.MaxWaiting, ServiceTarget: d(q.Target)}
+	for _, a := range agents {
+		out.Members = append(out.Members, a.ID)
+	}
+	return out
+}
+
+// openVault opens the recordings of a tenant, for the server and for commands alike.
+func openVault(ctx context.Context, d *deployment, t *tenant.Tenant) (*recording.Vault, *recstore.Catalog, error) {
+	dsn, err := d.stores.DSN(t.Name())
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := d.stores.Dir(t.Name())
+	if err != nil {
+		return nil, nil, err
+	}
+	blobs, err := filestore.Open(filepath.Join(dir, "recordings"))
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := d.keysOf(ctx, t.Name())
+	if err != nil {
+		return nil, nil, err
+	}
+	recorder, err := t.Service(ctx, "recorder")
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := d.auditLog(t.Name())
+	if err != nil {
+		return nil, nil, err
+	}
+	catalog, err := recstore.Open(ctx, dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := recording.New(recording.Config{Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys, Authorizer: recorder, Auditor: log.As(recorder.Name())})
+	if err != nil {
+		return nil, nil, errors.Join(err, catalog.Close())
+	}
+	return v, catalog, nil
+}
+
+// start runs the distributor until close.
+func (s *site) start(ctx context.Context) error {
+	go func() { s.ran <- s.center.Run(context.Background()) }() // ended by close, which waits for it
+	select {
+	case <-s.center.Started():
+		return nil
+	case err := <-s.ran:
+		s.ran <- err
+		return fmt.Errorf("tenant %s: %w", s.name, err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// close ends the distributor and closes what openSite opened. Calls must be over.
+func (s *site) close() error {
+	errs := []error{s.center.Close(), <-s.ran}
+	s.wg.Wait()
+	return errors.Join(append(errs, s.closeStores())...)
+}
+
+func (s *site) closeStores() error {
+	var errs []error
+	if s.vault != nil {
+		errs = append(errs, s.vault.Close(), s.catalog.Close())
+	}
+	if s.acdStore != nil {
+		errs = append(errs, s.acdStore.Close())
+	}
+	return errors.Join(errs...)
+}
