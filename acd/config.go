@@ -41,7 +41,7 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	r := Rules{Queues: c.Queues, Agents: c.Agents}.withDefaults()
+	r := Rules{Queues: c.Queues, Agents: c.Agents}.WithDefaults()
 	c.Queues, c.Agents = r.Queues, r.Agents
 	return c
 }

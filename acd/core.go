@@ -159,7 +159,7 @@ func (c *Core) check(ev *Event) error {
 		if ev.Rules == nil {
 			return fmt.Errorf("%w: started without rules", ErrInvalid)
 		}
-		return ev.Rules.withDefaults().validate()
+		return ev.Rules.WithDefaults().validate()
 	}
 	if c.seq == 0 {
 		return fmt.Errorf("%w: the first event must be %q", ErrInvalid, KindStarted)

@@ -23,7 +23,7 @@ func (c *Core) start(ev *Event) {
 	c.timers = heap[*timer]{}
 	c.seq = ev.Seq
 	c.setClock(ev.At.UnixNano())
-	rules := ev.Rules.withDefaults()
+	rules := ev.Rules.WithDefaults()
 	c.agents, c.roster = map[string]*agent{}, nil
 	for _, ra := range rules.Agents {
 		a := &agent{id: ra.ID, state: LoggedOut, since: c.now}

@@ -70,8 +70,8 @@ func or[T comparable](v *T, def T) {
 	}
 }
 
-// withDefaults returns a deep copy with zeros filled in.
-func (r Rules) withDefaults() Rules {
+// WithDefaults returns a deep copy with zeros replaced by what they stand for.
+func (r Rules) WithDefaults() Rules {
 	out := Rules{Queues: append([]Queue(nil), r.Queues...), Agents: append([]Agent(nil), r.Agents...)}
 	for i := range out.Queues {
 		q := &out.Queues[i]
