@@ -29,10 +29,11 @@ type Center struct {
 	core     *Core
 	tickets  map[string]*Ticket
 	cancels  map[uint64]context.CancelCauseFunc
-	backlog  []Entry       // applied, not yet durable
-	durable  uint64        // sequence number of the last durable event
-	written  chan struct{} // closed and replaced whenever durable grows
-	empty    chan struct{} // closed when draining and no work is open; nil if nobody asked
+	phones   map[string]chan struct{} // by agent: closed when the Offer running now has returned
+	backlog  []Entry                  // applied, not yet durable
+	durable  uint64                   // sequence number of the last durable event
+	written  chan struct{}            // closed and replaced whenever durable grows
+	empty    chan struct{}            // closed when draining and no work is open; nil if nobody asked
 	offerCtx context.Context
 }
 
@@ -46,7 +47,7 @@ func New(cfg Config) (*Center, error) {
 		cfg: cfg, core: NewCore(),
 		started: make(chan struct{}), over: make(chan struct{}), written: make(chan struct{}),
 		wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
-		tickets: map[string]*Ticket{}, cancels: map[uint64]context.CancelCauseFunc{},
+		tickets: map[string]*Ticket{}, cancels: map[uint64]context.CancelCauseFunc{}, phones: map[string]chan struct{}{},
 	}, nil
 }
 
@@ -141,6 +142,10 @@ func (c *Center) Drain(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
+	if !c.ready {
+		c.mu.Unlock()
+		return ErrClosed
+	}
 	c.draining = true
 	if c.empty == nil {
 		c.empty = make(chan struct{})
@@ -242,9 +247,11 @@ func (c *Center) carryOutLocked(d *Decision) {
 	case DecideOffer:
 		ctx, cancel := context.WithCancelCause(c.offerCtx)
 		c.cancels[d.Offer] = cancel
+		before, done := c.phones[d.Agent], make(chan struct{})
+		c.phones[d.Agent] = done
 		c.offers.Add(1)
 		// Stopped by cancel, which every offer gets in the end; waited for by Run.
-		go c.present(ctx, d.Agent, d.Work, d.Offer)
+		go c.present(ctx, d.Agent, d.Work, d.Offer, before, done)
 	case DecideRevoke:
 		if cancel := c.cancels[d.Offer]; cancel != nil {
 			cancel(fmt.Errorf("%w: %s", ErrStale, d.Reason))
@@ -267,10 +274,17 @@ func (c *Center) resolveLocked(work string, r Result) {
 	}
 }
 
-// present runs one offer from start to end.
-func (c *Center) present(ctx context.Context, agent, work string, offer uint64) {
+// present runs one offer from start to end. It begins once the agent's phone is done with the one before, which may still be on its way to stop ringing: a
+// phone that is asked too early says busy, and its agent would be paused for nothing.
+func (c *Center) present(ctx context.Context, agent, work string, offer uint64, before <-chan struct{}, done chan struct{}) {
 	defer c.offers.Done()
-	accepted, err := c.cfg.Offerer.Offer(ctx, agent, work)
+	if before != nil {
+		<-before
+	}
+	accepted, err := false, ctx.Err()
+	if err == nil { // else it was over before it began
+		accepted, err = c.cfg.Offerer.Offer(ctx, agent, work)
+	}
 	ev := Event{Kind: KindAccepted, Agent: agent, Work: work, Offer: offer}
 	if !accepted || err != nil {
 		ev.Kind, ev.Reason = KindRejected, "refused"
@@ -281,6 +295,10 @@ func (c *Center) present(ctx context.Context, agent, work string, offer uint64) 
 	c.mu.Lock()
 	c.cancels[offer](nil)
 	delete(c.cancels, offer)
+	close(done)
+	if c.phones[agent] == done {
+		delete(c.phones, agent)
+	}
 	applyErr := c.applyLocked(ev)
 	c.mu.Unlock()
 	if err != nil && applyErr == nil { // an error after the offer was revoked is only the revocation

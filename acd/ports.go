@@ -10,7 +10,8 @@ import (
 type Offerer interface {
 	// Offer returns true once the agent has taken the work, false if the agent refused, an error if the agent could not be reached: the latter two
 	// put the agent on a short pause. When ctx ends the offer no longer stands (the caller hung up, or the ring time is over): Offer must stop presenting
-	// it and return. It is called concurrently, at most once at a time per agent and per work.
+	// it and return. It is called concurrently for different agents, at most once at a time for one agent. Of one work only one offer stands at a time, but the next
+	// may begin while Offer still returns from one whose ctx has ended.
 	Offer(ctx context.Context, agent, work string) (accepted bool, err error)
 }
 
