@@ -139,6 +139,35 @@ func TestRolloverAndRecovery(t *testing.T) {
 	}
 }
 
+// Sources and extensions in the header are authenticated but not encrypted, and packets may be protected in place.
+func TestHeadersAndInPlace(t *testing.T) {
+	for _, suite := range suites() {
+		s, r := keyed(t, suite, srtp.ReceiverConfig{})
+		for seq, head := range [][]byte{{0x82, 0}, {0x90, 0}, {0xb1, 0x80}, {0x80, 0}} {
+			pkt := append(rtpPacket(s.SSRC(), uint16(seq)), 3)
+			copy(pkt, head)
+			n := 12 + 4*int(head[0]&15)
+			copy(pkt[n:], []byte{0xbe, 0xde, 0, 1, 0x10, 7, 0, 0})
+			buf := append(make([]byte, 0, 512), pkt...)
+			out, err := s.ProtectRTP(buf[:0], buf)
+			require.NoError(t, err)
+			require.Equal(t, pkt[:n], out[:n])
+			if head[0]&0x10 != 0 {
+				require.Equal(t, pkt[:n+8], out[:n+8])
+			}
+			back, err := r.UnprotectRTP(out[:0], out)
+			require.NoError(t, err)
+			require.Equal(t, pkt, back)
+		}
+		for _, bad := range []byte{0x8f, 0x90} {
+			short := rtpPacket(s.SSRC(), 9)[:14]
+			short[0] = bad
+			_, err := s.ProtectRTP(nil, short)
+			require.ErrorIs(t, err, srtp.ErrPacket)
+		}
+	}
+}
+
 func TestLateJoin(t *testing.T) {
 	s, r := keyed(t, srtp.AEADAES256GCM, srtp.ReceiverConfig{})
 	lost := 0

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -20,6 +21,7 @@ type SenderConfig struct {
 // It is not safe for concurrent use.
 type Sender struct {
 	ctx      *srtp.Context
+	gcm      *gcmSealer // nil for the counter-mode suites
 	key      Key
 	ssrc     uint32
 	started  bool
@@ -62,6 +64,12 @@ func NewSender(c Crypto, cfg SenderConfig) (*Sender, error) {
 	if err != nil {
 		s.key.zero()
 		return nil, fmt.Errorf("srtp: %s: %w", c.Suite, err)
+	}
+	if in.salt == 12 {
+		if s.gcm, err = newGCMSealer(b[:in.key], b[in.key:], slices.Clone(k.MKI)); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("srtp: %s: %w", c.Suite, err)
+		}
 	}
 	return s, nil
 }
@@ -117,13 +125,24 @@ func (s *Sender) ProtectRTP(dst, pkt []byte) ([]byte, error) {
 	if s.sent >= s.limit {
 		return nil, ErrKeyExhausted
 	}
-	out, err := s.ctx.EncryptRTP(dst[:0], pkt, &s.hdr)
+	out, err := s.transform(dst[:0], pkt, idx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPacket, err)
+		return nil, err
 	}
 	s.started = true
 	s.last = idx
 	s.sent++
+	return out, nil
+}
+
+func (s *Sender) transform(dst, pkt []byte, idx uint64) ([]byte, error) {
+	if s.gcm != nil {
+		return s.gcm.seal(dst, pkt, idx)
+	}
+	out, err := s.ctx.EncryptRTP(dst, pkt, &s.hdr)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPacket, err)
+	}
 	return out, nil
 }
 
@@ -180,5 +199,8 @@ func (s *Sender) Remaining() uint64 {
 // Close overwrites the master key and drops the derived ones. Every later call returns ErrClosed.
 func (s *Sender) Close() {
 	s.key.zero()
-	s.ctx = nil
+	if s.gcm != nil {
+		clear(s.gcm.salt[:])
+	}
+	s.ctx, s.gcm = nil, nil
 }
