@@ -72,6 +72,7 @@ func (s *site) emit(e event) {
 
 // observe turns what the distributor logged, durably, into lines of the call log.
 func (s *site) observe(en acd.Entry) {
+	s.tally.Observe(en)
 	ev := en.Event
 	line := event{Time: ev.At, Call: ev.Work, Queue: ev.Queue, Agent: ev.Agent}
 	switch ev.Kind {

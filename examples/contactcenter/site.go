@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/acd"
+	"github.com/ringfence/ringfence/acd/report"
 	acdstore "github.com/ringfence/ringfence/acd/sqlstore"
 	"github.com/ringfence/ringfence/ivr"
 	"github.com/ringfence/ringfence/recording"
@@ -35,8 +36,10 @@ type site struct {
 	acdStore *acdstore.Store
 	vault    *recording.Vault
 	catalog  *recstore.Catalog
-	ran      chan error     // what Center.Run returned
-	wg       sync.WaitGroup // goroutines of calls' side errands
+	ran      chan error // what Center.Run returned
+	tally    *report.Tally
+	stop     context.CancelFunc // of the sweeper
+	wg       sync.WaitGroup     // goroutines of calls' side errands
 
 	mu       sync.Mutex
 	callers  map[string]*phone   // by work: callers of this tenant now
@@ -110,6 +113,10 @@ func (s *site) openStores(ctx context.Context) error {
 		return err
 	}
 	rules.Auditor = log.As("service:router")
+	// The figures of the wallboard start from the whole log, so that they and the history are one count.
+	if s.tally, err = report.FromLog(s.acdStore.Load(ctx, 0)); err != nil {
+		return err
+	}
 	s.center, err = acd.New(rules)
 	return err
 }
@@ -164,8 +171,17 @@ func openVault(ctx context.Context, d *deployment, t *tenant.Tenant) (*recording
 	return v, catalog, nil
 }
 
-// start runs the distributor until close.
+// start runs the distributor and the sweeper until close.
 func (s *site) start(ctx context.Context) error {
+	sweep, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.wg.Add(1)
+	go func() { // ended by stop, waited for by close
+		defer s.wg.Done()
+		if err := s.sweep(sweep); err != nil {
+			s.log.Error("retention does not run", "err", err)
+		}
+	}()
 	go func() { s.ran <- s.center.Run(context.Background()) }() // ended by close, which waits for it
 	select {
 	case <-s.center.Started():
@@ -180,7 +196,11 @@ func (s *site) start(ctx context.Context) error {
 
 // close ends the distributor and closes what openSite opened. Calls must be over.
 func (s *site) close() error {
-	errs := []error{s.center.Close(), <-s.ran}
+	var errs []error
+	if s.stop != nil {
+		s.stop()
+		errs = append(errs, s.center.Close(), <-s.ran)
+	}
 	s.wg.Wait()
 	return errors.Join(append(errs, s.closeStores())...)
 }

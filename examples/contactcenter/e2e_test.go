@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringfence/ringfence/srtp/media"
+)
+
+// world is a running contact center of a test, with what it printed.
+type world struct {
+	t    *testing.T
+	node *node
+	cfg  *config
+	dep  *deployment
+	stop context.CancelFunc
+	done chan error
+
+	mu        sync.Mutex
+	events    []event
+	passwords map[string]string // tenant/user
+	ready     chan struct{}
+	tail      []byte
+	log       bytes.Buffer
+	roots     *x509.CertPool
+}
+
+var credentialsLine = regexp.MustCompile(`^credentials tenant=(\S+) domain=\S+ user=(\S+) role=\S+ password=(\S+)$`)
+
+// Write takes the program's standard output, line by line.
+func (w *world) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tail = append(w.tail, b...)
+	for {
+		i := bytes.IndexByte(w.tail, '\n')
+		if i < 0 {
+			return len(b), nil
+		}
+		line := string(w.tail[:i])
+		w.tail = w.tail[i+1:]
+		switch m := credentialsLine.FindStringSubmatch(line); {
+		case m != nil:
+			w.passwords[m[1]+"/"+m[2]] = m[3]
+		case line == "ready":
+			close(w.ready)
+		default:
+			var e event
+			if err := json.Unmarshal([]byte(line), &e); err == nil {
+				w.events = append(w.events, e)
+			}
+		}
+	}
+}
+
+type logWriter struct{ w *world }
+
+func (l logWriter) Write(b []byte) (int, error) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	return l.w.log.Write(b)
+}
+
+// testConfig is the demo's configuration on free ports with short times.
+func testConfig(t *testing.T, change func(*config)) *config {
+	t.Helper()
+	cfg, err := loadConfig("")
+	require.NoError(t, err)
+	cfg.Data = filepath.Join(t.TempDir(), "data")
+	cfg.Listen = listenConfig{SIPTLS: "127.0.0.1:0", Management: "127.0.0.1:0"}
+	for i := range cfg.Tenants {
+		for j := range cfg.Tenants[i].Queues {
+			q := &cfg.Tenants[i].Queues[j]
+			q.Ring, q.WrapUp = "1s", "200ms"
+		}
+	}
+	if change != nil {
+		change(cfg)
+	}
+	return cfg
+}
+
+func startWorld(t *testing.T, change func(*config)) *world {
+	t.Helper()
+	w := &world{t: t, cfg: testConfig(t, change), passwords: map[string]string{}}
+	w.start()
+	t.Cleanup(w.close)
+	return w
+}
+
+func (w *world) start() {
+	t := w.t
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	w.stop, w.done, w.ready = cancel, make(chan error, 1), make(chan struct{})
+	var err error
+	w.dep, err = openDeployment(ctx, w.cfg, true)
+	require.NoError(t, err)
+	require.NoError(t, w.dep.ensureTenants(ctx, w))
+	w.node, err = newNode(ctx, w.cfg, w.dep, w, slog.New(slog.NewTextHandler(logWriter{w}, nil)))
+	require.NoError(t, err)
+	pem, err := os.ReadFile(filepath.Join(w.cfg.Data, "tls", "ca.pem"))
+	require.NoError(t, err)
+	w.roots = x509.NewCertPool()
+	require.True(t, w.roots.AppendCertsFromPEM(pem))
+	hurry, hurried := context.WithCancel(context.Background())
+	hurried() // a test does not wait for a drain unless it means to
+	n := w.node
+	go func() { w.done <- n.run(ctx, hurry, w) }()
+	select {
+	case <-w.ready:
+	case err := <-w.done:
+		t.Fatalf("did not start: %v", err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("did not start")
+	}
+}
+
+func (w *world) close() {
+	if w.stop == nil {
+		return
+	}
+	w.stop()
+	w.stop = nil
+	if err := <-w.done; err != nil {
+		w.t.Errorf("server: %v", err)
+	}
+	if err := w.dep.Close(); err != nil {
+		w.t.Errorf("data: %v", err)
+	}
+	if w.t.Failed() {
+		w.t.Log(w.log.String())
+	}
+}
+
+// phone makes a softphone of a user; it is closed with the test.
+func (w *world) phone(tenant, user string, change func(*softphoneConfig)) *softphone {
+	w.t.Helper()
+	cfg := softphoneConfig{server: w.node.sipAddr, domain: tenant + ".localhost", user: user, password: w.passwords[tenant+"/"+user], roots: w.roots}
+	require.NotEmpty(w.t, cfg.password, "%s/%s", tenant, user)
+	if change != nil {
+		change(&cfg)
+	}
+	p, err := newSoftphone(cfg)
+	require.NoError(w.t, err)
+	w.t.Cleanup(p.close)
+	return p
+}
+
+// agent makes a registered phone of a user that says freq Hz when it has answered.
+func (w *world) agent(tenant, user string, freq float64, change func(*softphoneConfig)) *softphone {
+	w.t.Helper()
+	p := w.phone(tenant, user, func(c *softphoneConfig) {
+		c.voice = tone(w.t, freq)
+		if change != nil {
+			change(c)
+		}
+	})
+	require.NoError(w.t, p.register(timeout(w.t, 10*time.Second)))
+	return p
+}
+
+func (w *world) dial(p *softphone, number string) *softcall {
+	w.t.Helper()
+	c, err := p.dial(timeout(w.t, 10*time.Second), number)
+	require.NoError(w.t, err)
+	w.t.Cleanup(c.hangup)
+	return c
+}
+
+func tone(t *testing.T, freq float64) *media.Prompt {
+	t.Helper()
+	p, err := media.Tone(freq, time.Second)
+	require.NoError(t, err)
+	return p
+}
+
+func timeout(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually waits for something that happens in other goroutines and sockets.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	require.Eventually(t, ok, 15*time.Second, 10*time.Millisecond, what)
+}
+
+func (w *world) find(ok func(event) bool) []event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []event
+	for _, e := range w.events {
+		if ok(e) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func named(name string) func(event) bool { return func(e event) bool { return e.Event == name } }
+
+// command runs a command line on the world's data and returns its output.
+func (w *world) command(args ...string) (string, int) {
+	var out, errs strings.Builder
+	code := run(context.Background(), append([]string{"--data", w.cfg.Data}, args...), &out, &errs)
+	if code != 0 {
+		return out.String() + errs.String(), code
+	}
+	return out.String(), code
+}
+
+func lines(s string) []string {
+	var out []string
+	sc := bufio.NewScanner(strings.NewReader(s))
+	for sc.Scan() {
+		out = append(out, sc.Text())
+	}
+	return out
+}
+
+var _ io.Writer = (*world)(nil)

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/ringfence/ringfence/recording"
+	"github.com/ringfence/ringfence/retention"
+	retstore "github.com/ringfence/ringfence/retention/sqlstore"
+)
+
+// classRecording is the data class of recordings.
+const classRecording = "recording"
+
+// sweepEvery is how often a running server deletes what is due: the most that a deletion may be late.
+const sweepEvery = time.Hour
+
+// recordings is the recordings of a tenant as retention sees them: where recording and retention meet.
+type recordings struct{ access *recording.Access }
+
+var (
+	_ retention.Catalog = recordings{}
+	_ retention.Eraser  = recordings{}
+)
+
+func (r recordings) Due(ctx context.Context, before time.Time) iter.Seq2[retention.Item, error] {
+	return func(yield func(retention.Item, error) bool) {
+		for item, err := range r.access.CreatedBefore(ctx, before) {
+			if !yield(retention.Item{Class: classRecording, ID: item.ID, Created: item.Created}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (r recordings) Erase(ctx context.Context, id, reason string) ([]string, error) {
+	d, err := r.access.Destroy(ctx, id, reason)
+	return d.KeyIDs, err
+}
+
+// sweeper is an actor's retention over a tenant's data.
+type sweeper struct {
+	*retention.Sweeper
+	store *retstore.Store
+	vault *recording.Vault
+	close []func() error
+}
+
+// openSweeper opens retention for an actor. vault may be the running server's; if nil, one is opened.
+func openSweeper(ctx context.Context, ac *actor, vault *recording.Vault) (*sweeper, error) {
+	tc, err := ac.config()
+	if err != nil {
+		return nil, err
+	}
+	years, months, days, err := period(tc.Retention.Recordings)
+	if err != nil {
+		return nil, err
+	}
+	s := &sweeper{vault: vault}
+	if s.vault == nil {
+		v, catalog, err := openVault(ctx, ac.dep, ac.tenant)
+		if err != nil {
+			return nil, err
+		}
+		s.vault, s.close = v, append(s.close, v.Close, catalog.Close)
+	}
+	access, err := s.vault.For(ac, ac.audit)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	dsn, err := ac.dep.stores.DSN(ac.tenant.Name())
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if s.store, err = retstore.Open(ctx, dsn); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.close = append(s.close, s.store.Close)
+	keys, err := ac.dep.keysOf(ctx, ac.tenant.Name())
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.Sweeper, err = retention.New(retention.Config{
+		Classes: []retention.Class{{Name: classRecording, Keep: retention.Period{Years: years, Months: months, Days: days}, Catalog: recordings{access}, Eraser: recordings{access}}},
+		Store:   s.store, Signer: keys, Authorizer: ac, Auditor: ac.audit,
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *sweeper) Close() error {
+	var errs []error
+	for _, c := range s.close {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// sweep deletes what is due until ctx ends, as the tenant's retention service.
+func (s *site) sweep(ctx context.Context) error {
+	p, err := s.tenant.Service(ctx, "retention")
+	if err != nil {
+		return err
+	}
+	log, err := s.node.dep.auditLog(s.name)
+	if err != nil {
+		return err
+	}
+	sw, err := openSweeper(ctx, &actor{dep: s.node.dep, tenant: s.tenant, Principal: p, audit: log.As(p.Name())}, s.vault)
+	if err != nil {
+		return err
+	}
+	err = sw.Serve(ctx, sweepEvery, func(r retention.Receipt, err error) {
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			s.log.Error("retention run failed", "err", err)
+		case r.Counts != (retention.Counts{}):
+			s.log.Info("retention run", "receipt", r.Seq, "erased", r.Counts.Erased, "held", r.Counts.Held)
+		}
+	})
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return errors.Join(err, sw.Close())
+}
+
+// notHeld refuses to delete by hand what a legal hold keeps.
+func (ac *actor) notHeld(ctx context.Context, id string) error {
+	dsn, err := ac.dep.stores.DSN(ac.tenant.Name())
+	if err != nil {
+		return err
+	}
+	store, err := retstore.Open(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	return errors.Join(func() error {
+		for h, err := range store.ListHolds(ctx) {
+			if err != nil {
+				return err
+			}
+			if !h.Active() {
+				continue
+			}
+			for _, ref := range h.Items {
+				if ref.Class == classRecording && ref.ID == id {
+					return errors.New("a legal hold keeps it: " + h.ID + " (" + h.Ground + ")")
+				}
+			}
+		}
+		return nil
+	}(), store.Close())
+}
