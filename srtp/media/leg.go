@@ -138,6 +138,13 @@ func (l *Leg) Codec() string {
 	return l.tx.codec
 }
 
+// Held reports whether the peer's last description keeps us from sending: it put us on hold. False before negotiation.
+func (l *Leg) Held() bool {
+	l.tx.mu.Lock()
+	defer l.tx.mu.Unlock()
+	return l.tx.sender != nil && !l.tx.sends
+}
+
 // String returns the kind only.
 func (*Leg) String() string { return "media.Leg" }
 
