@@ -120,7 +120,7 @@ func (c *Call) Answer(ctx context.Context, m Media) error {
 	}
 	body, late, err := c.describe(ctx, m, c.offer)
 	if err != nil {
-		c.refuse(488, err)
+		c.refuse(488, &StatusError{Code: 488, Method: "INVITE"})
 		return err
 	}
 	c.mu.Lock()

@@ -60,16 +60,24 @@ func (s *site) answer(ctx context.Context, c *sip.Call) (*media.Leg, error) {
 // serve leads a caller through a flow and accounts for the call: it arrives once and ends once, whatever happens.
 func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow) {
 	leg, err := s.answer(ctx, c)
-	if err != nil {
+	var refused *sip.StatusError
+	if errors.As(c.Err(), &refused) { // by us: no common media, no port. It never was a call
 		s.log.Info("call not answered", "call", c.ID(), "err", err)
+		return
+	}
+	if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: c.ID(), Attributes: map[string]string{"caller": c.User(), "dialed": c.To()}}); err != nil {
+		s.log.Warn("call not taken", "call", c.ID(), "err", err)
+		if leg != nil {
+			leg.Close()
+		}
+		return
+	}
+	if err != nil { // the caller hung up within the three-way handshake: a call, and over
+		s.account(c, nil, ivr.Outcome{})
 		return
 	}
 	defer leg.Close()
 	p := &phone{site: s, call: c, leg: leg}
-	if err := s.center.Arrive(ctx, acd.Work{ID: c.ID(), Attributes: map[string]string{"caller": c.User(), "dialed": c.To()}}); err != nil {
-		s.log.Warn("call not taken", "call", c.ID(), "err", err)
-		return
-	}
 	s.mu.Lock()
 	s.callers[c.ID()] = p
 	s.mu.Unlock()
