@@ -207,6 +207,9 @@ func (c *Catalog) Shred(_ context.Context, id string, at time.Time) error {
 func (c *Catalog) Replace(e recording.Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = map[string]recording.Entry{}
+	}
 	c.m[e.ID] = clone(e)
 }
 
