@@ -36,6 +36,7 @@
 //
 // # Importing alone
 //
-// The root imports github.com/pion/srtp for the packet transforms and nothing of signalling. Session descriptions are in
+// The root imports github.com/pion/srtp for the packet transforms (sending under the GCM suites goes to the standard library directly) and
+// nothing of signalling. Session descriptions are in
 // srtp/sdp, sockets and bridges in srtp/media, audio in srtp/codec.
 package srtp
