@@ -140,7 +140,8 @@ func (f *floor) cycles(n int) float64 {
 	return float64(time.Since(start).Nanoseconds()) / float64(n)
 }
 
-// freeToOffer measures, in a running Center with one agent and works waiting, the time from the agent becoming free to the next Offer being called; sorted.
+// freeToOffer measures, in a running Center with one agent and works waiting, the time from the agent becoming free to the next
+// Offer being called; sorted.
 func freeToOffer(t *testing.T, n int) []time.Duration {
 	called := make(chan time.Time, 1)
 	cfg := config(nil)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Center runs a Core: it adds the clock, the log, the offers and the waiting. It is safe for concurrent use. Methods wait until Run has read the log, and
-// return ErrClosed once Run is over.
+// Center runs a Core: it adds the clock, the log, the offers and the waiting. It is safe for concurrent use. Methods wait until Run
+// has read the log, and return ErrClosed once Run is over.
 type Center struct {
 	cfg Config
 
@@ -54,9 +54,9 @@ func New(cfg Config) (*Center, error) {
 // Started is closed once Run has read the log and the Center takes works.
 func (c *Center) Started() <-chan struct{} { return c.started }
 
-// Run replays the log, closes what the last process left open, and works until ctx ends or Close is called; then it ends the works still
-// open with cause "shutdown", makes the log durable and returns nil. It returns an error if the log cannot be read, does not replay, or has another writer. It
-// can be called once.
+// Run replays the log, closes what the last process left open, and works until ctx ends or Close is called; then it ends the works
+// still open with cause "shutdown", makes the log durable and returns nil. It returns an error if the log cannot be read, does not
+// replay, or has another writer. It can be called once.
 func (c *Center) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -274,8 +274,8 @@ func (c *Center) resolveLocked(work string, r Result) {
 	}
 }
 
-// present runs one offer from start to end. It begins once the agent's phone is done with the one before, which may still be on its way to stop ringing: a
-// phone that is asked too early says busy, and its agent would be paused for nothing.
+// present runs one offer from start to end. It begins once the agent's phone is done with the one before, which may still be on its
+// way to stop ringing: a phone that is asked too early says busy, and its agent would be paused for nothing.
 func (c *Center) present(ctx context.Context, agent, work string, offer uint64, before <-chan struct{}, done chan struct{}) {
 	defer c.offers.Done()
 	if before != nil {

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// write makes the backlog durable, a batch at a time: while one batch is being written the next one gathers. A store that fails is tried again until it works;
-// only another writer in the log ends it, since two Centers deciding from one log would offer one agent twice.
+// write makes the backlog durable, a batch at a time: while one batch is being written the next one gathers. A store that fails is
+// tried again until it works; only another writer in the log ends it, since two Centers deciding from one log would offer one agent
+// twice.
 func (c *Center) write(ctx context.Context) error {
 	retry := storeRetryMin
 	for {

@@ -10,8 +10,8 @@ import (
 type Work struct {
 	// ID is unique among open works, and should be unique for ever: records carry it. Required, at most 128 bytes.
 	ID string
-	// Attributes travel with the work into its Record and the log. At most 32, names and values at most 512 bytes. If nil, none. They are not logged elsewhere;
-	// secrets do not belong here.
+	// Attributes travel with the work into its Record and the log. At most 32, names and values at most 512 bytes. If nil, none.
+	// They are not logged elsewhere; secrets do not belong here.
 	Attributes map[string]string
 }
 
@@ -43,8 +43,8 @@ func (t *Ticket) Result() Result {
 	}
 }
 
-// Wait returns what became of the wait. If ctx ends first it returns ctx's error and the work keeps waiting: Abandon ends it. It returns ErrClosed if the Center ended
-// without deciding.
+// Wait returns what became of the wait. If ctx ends first it returns ctx's error and the work keeps waiting: Abandon ends it. It
+// returns ErrClosed if the Center ended without deciding.
 func (t *Ticket) Wait(ctx context.Context) (Result, error) {
 	select {
 	case <-t.done:
@@ -61,7 +61,8 @@ func (t *Ticket) Wait(ctx context.Context) (Result, error) {
 	}
 }
 
-// Arrive makes a work known, in self-service. From here on it must be ended with End or Abandon. Errors wrap ErrExists, ErrInvalid, ErrOverloaded or ErrDraining.
+// Arrive makes a work known, in self-service. From here on it must be ended with End or Abandon. Errors wrap ErrExists, ErrInvalid,
+// ErrOverloaded or ErrDraining.
 func (c *Center) Arrive(ctx context.Context, w Work) error {
 	if err := c.wait(ctx); err != nil {
 		return err
@@ -79,8 +80,8 @@ func (c *Center) Arrive(ctx context.Context, w Work) error {
 	return c.applyLocked(Event{Kind: KindArrived, Work: w.ID, Attributes: w.Attributes})
 }
 
-// Enqueue puts a work from self-service into a queue. Higher priority is served first, equal priority in order. A queue that is full or served by nobody is
-// not an error but the Ticket's Result. Errors wrap ErrUnknown, ErrState or ErrInvalid.
+// Enqueue puts a work from self-service into a queue. Higher priority is served first, equal priority in order. A queue that is
+// full or served by nobody is not an error but the Ticket's Result. Errors wrap ErrUnknown, ErrState or ErrInvalid.
 func (c *Center) Enqueue(ctx context.Context, work, queue string, priority int) (*Ticket, error) {
 	if err := c.wait(ctx); err != nil {
 		return nil, err
@@ -104,9 +105,9 @@ func (c *Center) Abandon(ctx context.Context, work string) error {
 	return c.finish(ctx, Event{Kind: KindAbandoned, Work: work})
 }
 
-// End ends a work: the conversation is over, or the caller's way through self-service. cause is a word for the record, at most 64 bytes; if empty, "ended". It
-// returns once the end is durable, so that a record is never lost after the caller was told goodbye. If ctx ends first, the work has ended all
-// the same.
+// End ends a work: the conversation is over, or the caller's way through self-service. cause is a word for the record, at most 64
+// bytes; if empty, "ended". It returns once the end is durable, so that a record is never lost after the caller was told goodbye.
+// If ctx ends first, the work has ended all the same.
 func (c *Center) End(ctx context.Context, work, cause string) error {
 	return c.finish(ctx, Event{Kind: KindEnded, Work: work, Reason: cause})
 }
@@ -119,7 +120,8 @@ func (c *Center) finish(ctx context.Context, ev Event) error {
 	return c.waitDurable(ctx, seq)
 }
 
-// Login makes an agent known as present; the state becomes NotReady with reason "login" until Ready. An agent who is logged in stays as they are.
+// Login makes an agent known as present; the state becomes NotReady with reason "login" until Ready. An agent who is logged in
+// stays as they are.
 func (c *Center) Login(ctx context.Context, agent string) error {
 	_, err := c.do(ctx, Event{Kind: KindLogin, Agent: agent})
 	return err
@@ -137,13 +139,15 @@ func (c *Center) Ready(ctx context.Context, agent string) error {
 	return err
 }
 
-// NotReady says that an agent takes no work, with a reason of at most 64 bytes: at once, taking back an offer, or after the conversation and its wrap-up if there is one.
+// NotReady says that an agent takes no work, with a reason of at most 64 bytes: at once, taking back an offer, or after the
+// conversation and its wrap-up if there is one.
 func (c *Center) NotReady(ctx context.Context, agent, reason string) error {
 	_, err := c.do(ctx, Event{Kind: KindNotReady, Agent: agent, Reason: reason})
 	return err
 }
 
-// Ringing says that the agent's device rings for the work it is being offered. It changes the state shown, nothing else. An offer that is over gives ErrStale.
+// Ringing says that the agent's device rings for the work it is being offered. It changes the state shown, nothing else. An offer
+// that is over gives ErrStale.
 func (c *Center) Ringing(ctx context.Context, agent, work string) error {
 	if err := c.wait(ctx); err != nil {
 		return err
@@ -160,8 +164,9 @@ const (
 	ActionForceLogout   = "acd.agent.force-logout"
 )
 
-// Force is the supervisor's verb: it sets another agent's state to Ready, NotReady or LoggedOut, with the same effect as the agent's own verb. It asks the
-// Authorizer, then records through the Auditor, then acts; an error of either wraps ErrDenied and nothing happens.
+// Force is the supervisor's verb: it sets another agent's state to Ready, NotReady or LoggedOut, with the same effect as the
+// agent's own verb. It asks the Authorizer, then records through the Auditor, then acts; an error of either wraps ErrDenied and
+// nothing happens.
 func (c *Center) Force(ctx context.Context, agent string, state AgentState, reason string) error {
 	ev := Event{Agent: agent, Reason: reason}
 	var action string

@@ -18,8 +18,9 @@ type Config struct {
 	Authorizer Authorizer // required: asked before every supervisor verb
 	Auditor    Auditor    // required: records every supervisor verb
 
-	// Observer is called for every event with what was decided on it, in order, once the event is durable. It runs in the goroutine that writes the
-	// log: it must not block for long, must not call Drain or Close, and must not keep the Decisions. If nil, nobody observes.
+	// Observer is called for every event with what was decided on it, in order, once the event is durable. It runs in the goroutine
+	// that writes the log: it must not block for long, must not call End, Abandon, Drain or Close (which wait for it), and must not
+	// keep the Decisions. If nil, nobody observes.
 	Observer func(Entry)
 	// OnRecord is called, in the same way, for every ended work. If nil, nobody is told.
 	OnRecord func(Record)

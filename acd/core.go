@@ -119,8 +119,9 @@ func (c *Core) NextTimer() (time.Time, bool) {
 // Apply takes one event and returns what was decided. An event that is refused changes nothing, takes no sequence number and must not be in
 // the log. The slice is valid until the next Apply; the Records in it are not touched again.
 //
-// An event is refused with ErrTimer while a deadline at or before its time has not been served by an event of KindTimer. So whatever a timer decides stands in
-// the log under its own event, and an acceptance that comes at the deadline finds the offer gone and not half gone.
+// An event is refused with ErrTimer while a deadline at or before its time has not been served by an event of KindTimer. So
+// whatever a timer decides stands in the log under its own event, and an acceptance that comes at the deadline finds the offer gone
+// and not half gone.
 func (c *Core) Apply(ev Event) ([]Decision, error) {
 	c.out = c.out[:0]
 	if err := c.check(&ev); err != nil {

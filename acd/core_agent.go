@@ -58,7 +58,8 @@ func (c *Core) afterWrapUp(a *agent) {
 	}
 }
 
-// agentSays applies login, logout, ready and not-ready. In a conversation they say what follows it; an agent who leaves during an offer gives it back.
+// agentSays applies login, logout, ready and not-ready. In a conversation they say what follows it; an agent who leaves during an
+// offer gives it back.
 func (c *Core) agentSays(a *agent, ev *Event) {
 	switch {
 	case ev.Kind == KindLogin:

@@ -155,8 +155,8 @@ func (c *Core) accept(a *agent) {
 	c.decide(Decision{Kind: DecideAnswered, Agent: a.id, Work: w.rec.Work, Queue: q.Name, Offer: a.offer})
 }
 
-// unanswered takes an offer back from an agent who did not take it. The agent changes state first, so that the work does not come back to the
-// same agent at once.
+// unanswered takes an offer back from an agent who did not take it. The agent changes state first, so that the work does not come
+// back to the same agent at once.
 func (c *Core) unanswered(a *agent, result, reason string) {
 	w := a.work
 	c.takeBack(a, result, reason)

@@ -13,7 +13,8 @@ var (
 	ErrStale = errors.New("acd: offer is over")
 	// ErrTimer is returned by Core.Apply for an event that comes after an unserved deadline: apply KindTimer first.
 	ErrTimer = errors.New("acd: a timer is due first")
-	// ErrInvalid is returned for an event or a rule that makes no sense: an empty or overlong id, a strategy nobody knows, time running backwards.
+	// ErrInvalid is returned for an event or a rule that makes no sense: an empty or overlong id, a strategy nobody knows, time
+	// running backwards.
 	ErrInvalid = errors.New("acd: invalid")
 	// ErrConfig is returned by New for a missing or impossible Config field.
 	ErrConfig = errors.New("acd: invalid configuration")

@@ -92,7 +92,8 @@ const (
 	ReasonRejected = "rejected" // refused an offer; ready again after the queue's RejectPause
 )
 
-// What can become of a wait in a queue: the reasons of Overflow decisions and the words of [Result]. They are the same words that package ivr branches on.
+// What can become of a wait in a queue: the reasons of Overflow decisions and the words of [Result]. They are the same words that
+// package ivr branches on.
 const (
 	ResultAnswered  = "answered"
 	ResultAbandoned = "abandoned" // the work ended while it waited

@@ -8,21 +8,23 @@ import (
 
 // Offerer presents a work to an agent, on whatever device the agent has.
 type Offerer interface {
-	// Offer returns true once the agent has taken the work, false if the agent refused, an error if the agent could not be reached: the latter two
-	// put the agent on a short pause. When ctx ends the offer no longer stands (the caller hung up, or the ring time is over): Offer must stop presenting
-	// it and return. It is called concurrently for different agents, at most once at a time for one agent. Of one work only one offer stands at a time, but the next
-	// may begin while Offer still returns from one whose ctx has ended.
+	// Offer returns true once the agent has taken the work, false if the agent refused, an error if the agent could not be reached:
+	// the latter two put the agent on a short pause. When ctx ends the offer no longer stands (the caller hung up, or the ring time
+	// is over): Offer must stop presenting it and return. It is called concurrently for different agents, at most once at a time
+	// for one agent. Of one work only one offer stands at a time, but the next may begin while Offer still returns from one whose
+	// ctx has ended.
 	Offer(ctx context.Context, agent, work string) (accepted bool, err error)
 }
 
 // Withdrawer is an optional capability of an Offerer.
 type Withdrawer interface {
-	// Withdraw tells that an acceptance came too late: Offer returned true, but the caller had just hung up or the ring time was over. The agent's side must be
-	// released; the Center does not count it as a conversation.
+	// Withdraw tells that an acceptance came too late: Offer returned true, but the caller had just hung up or the ring time was
+	// over. The agent's side must be released; the Center does not count it as a conversation.
 	Withdraw(ctx context.Context, agent, work string)
 }
 
-// Store keeps the log. acdtest.TestStore says in detail what it must promise. It may be called concurrently, but Append has one caller at a time.
+// Store keeps the log. acdtest.TestStore says in detail what it must promise. It may be called concurrently, but Append has one
+// caller at a time.
 type Store interface {
 	// Append adds events, all or none, and returns once they are durable. Their sequence numbers follow one another and the last one in the
 	// log; if they do not, nothing is added and the error wraps ErrConflict.

@@ -34,8 +34,8 @@ func drawRules(t *rapid.T) acd.Rules {
 	return r
 }
 
-// Whatever happens in whatever order, every invariant in driver holds after every event; the log replays to the same decisions; and left alone, nobody waits
-// or rings for ever.
+// Whatever happens in whatever order, every invariant in driver holds after every event; the log replays to the same decisions; and
+// left alone, nobody waits or rings for ever.
 func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t)

@@ -51,15 +51,18 @@ type Queue struct {
 	RejectPause time.Duration `json:"reject_pause"`
 	// WrapUp is the pause after a conversation. If zero, 10 s. If negative, none.
 	WrapUp time.Duration `json:"wrap_up"`
-	// MaxWaiting bounds how many works wait, those being offered included; the next one overflows as "full". If zero, 1000; there is no unlimited.
+	// MaxWaiting bounds how many works wait, those being offered included; the next one overflows as "full". If zero, 1000; there
+	// is no unlimited.
 	MaxWaiting int `json:"max_waiting"`
-	// MaxWait bounds how long a work waits; then it overflows as "timeout", unless it is just being offered. If zero, 30 min; there is no unlimited.
+	// MaxWait bounds how long a work waits; then it overflows as "timeout", unless it is just being offered. If zero, 30 min; there
+	// is no unlimited.
 	MaxWait time.Duration `json:"max_wait"`
 	// NoAgents is the behaviour while no member is logged in. If zero, NoAgentsOverflow, so that nobody waits in an empty room.
 	NoAgents NoAgents `json:"no_agents"`
 	// ServiceTarget is the wait within which an answer counts for the service level. If zero, 20 s.
 	ServiceTarget time.Duration `json:"service_target"`
-	// ShortAbandon is the wait below which an abandoned work is not held against the service level. If zero, 5 s. If negative, every one counts.
+	// ShortAbandon is the wait below which an abandoned work is not held against the service level. If zero, 5 s. If negative,
+	// every one counts.
 	ShortAbandon time.Duration `json:"short_abandon"`
 }
 

@@ -13,8 +13,9 @@ type Position struct {
 	Queue string
 	// Place is 1 for the next to be served.
 	Place int
-	// EWT is the estimated wait from now: the place times the queue's recent handling time (a moving average that starts at 3 min), divided by the members who
-	// are at work (neither logged out nor not ready, at least one). It is an estimate of the mean, not a promise.
+	// EWT is the estimated wait from now: the place times the queue's recent handling time (a moving average that starts at 3 min),
+	// divided by the members who are at work (neither logged out nor not ready, at least one). It is an estimate of the mean, not a
+	// promise.
 	EWT time.Duration
 }
 
@@ -48,7 +49,8 @@ type AgentSnapshot struct {
 	Answered int64  // works answered since the log began
 }
 
-// Position returns where a work stands; an error wraps ErrUnknown or, if it does not wait, ErrState. It takes time in proportion to the queue.
+// Position returns where a work stands; an error wraps ErrUnknown or, if it does not wait, ErrState. It takes time in proportion to
+// the queue.
 func (c *Core) Position(id string) (Position, error) {
 	w := c.works[id]
 	if w == nil {
@@ -111,8 +113,8 @@ type Entry struct {
 	Decisions []Decision `json:"decisions,omitempty"`
 }
 
-// Replay decides a whole log again and yields every event with its decisions, in order. The Decisions of an Entry are valid until the next one. An
-// error wraps ErrLog, or is the one that reading the log met; it is the last thing yielded.
+// Replay decides a whole log again and yields every event with its decisions, in order. The Decisions of an Entry are valid until
+// the next one. An error wraps ErrLog, or is the one that reading the log met; it is the last thing yielded.
 func Replay(log iter.Seq2[Event, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		c := NewCore()

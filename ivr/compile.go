@@ -27,8 +27,8 @@ type Env struct {
 	MaxSteps int
 }
 
-// Compile reads and checks every file of fsys, at any depth, whose name ends in [Suffix]. The error is of type [Diagnostics] unless a file could not
-// be read. No file, or no flow, is an error: a service without a flow has nothing to say to a caller.
+// Compile reads and checks every file of fsys, at any depth, whose name ends in [Suffix]. The error is of type [Diagnostics] unless
+// a file could not be read. No file, or no flow, is an error: a service without a flow has nothing to say to a caller.
 func Compile(fsys fs.FS, env Env) (*Program, error) {
 	c := &compiler{prompts: map[string]map[string]bool{}, queues: map[string]bool{}, maxSteps: env.MaxSteps, flows: map[string]*Flow{}}
 	if c.maxSteps == 0 {

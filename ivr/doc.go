@@ -2,19 +2,19 @@
 //
 // Flows are written in a small language over HCL (LANGUAGE.md beside this file). [Compile] reads every *.ivr.hcl file, refuses
 // whatever would strand a caller, and returns a [Program]; only a checked [Flow] has [Flow.Run]. The compiler refuses, with file,
-// line and reason: branches to nowhere, steps nobody can reach, steps from which no end can be reached, input without a no-input and
-// a no-match branch, loops that a silent caller would never leave, prompts missing in a language, unknown queues, duplicate or impossible digits,
-// durations out of range, variables that may be unset, and secret digits where they would be spoken or noted.
+// line and reason: branches to nowhere, steps nobody can reach, steps from which no end can be reached, input without a no-input
+// and a no-match branch, loops that a silent caller would never leave, prompts missing in a language, unknown queues, duplicate or
+// impossible digits, durations out of range, variables that may be unset, and secret digits where they would be spoken or noted.
 //
 // The phone is anything that implements [Call]: three methods over standard types. What only some flows need (queueing, echo,
 // notes) is an optional interface found by type assertion; [Flow.Supports] tells before the first prompt whether a call has them.
 //
 // # Security
 //
-// Digits collected with secret = true are [Secret] from the first key to the last: they print, log and marshal as REDACTED, the compiler refuses
-// every use that would speak or note them, and they are absent from [Outcome.Variables]. A Call that records must implement
-// [Masker], so that the tones are not in the recording either. Flow files are data, not code: they read no file, start nothing,
-// and their size, nesting, steps and loops are bounded.
+// Digits collected with secret = true are [Secret] from the first key to the last: they print, log and marshal as REDACTED, the
+// compiler refuses every use that would speak or note them, and they are absent from [Outcome.Variables]. A Call that records must
+// implement [Masker], so that the tones are not in the recording either. Flow files are data, not code: they read no file, start
+// nothing, and their size, nesting, steps and loops are bounded.
 //
 // # Goroutines
 //

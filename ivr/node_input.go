@@ -207,8 +207,8 @@ func (n *collectNode) run(ctx context.Context, r *runner) (string, error) {
 	})
 }
 
-// read collects one attempt. With a terminator the caller may also just stop after max digits: waiting the pause between two keys swallows a
-// late terminator, which would otherwise be read by the next menu.
+// read collects one attempt. With a terminator the caller may also just stop after max digits: waiting the pause between two keys
+// swallows a late terminator, which would otherwise be read by the next menu.
 func (n *collectNode) read(ctx context.Context, r *runner, buf []byte) ([]byte, error) {
 	digit, err := r.playAndRead(ctx, n.prompts, n.timeout)
 	for {

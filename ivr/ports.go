@@ -5,8 +5,8 @@ import "context"
 // Call is the caller's side of a flow. A Call belongs to one Run at a time; during an interruptible prompt Play and ReadDigit are
 // called concurrently.
 //
-// Every method returns an error that wraps [ErrHangup] once the caller is gone. Any other error, except after its own ctx ended, means that the phone
-// side failed, and Run gives the call up.
+// Every method returns an error that wraps [ErrHangup] once the caller is gone. Any other error, except after its own ctx ended,
+// means that the phone side failed, and Run gives the call up.
 type Call interface {
 	// Play plays a named prompt in a language and returns when it was heard to the end. When ctx ends it stops the sound at once
 	// and returns ctx's error.

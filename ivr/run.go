@@ -15,8 +15,8 @@ var (
 
 // Run leads one call through the flow and returns when the flow is over for it. The Outcome is complete in every case.
 //
-// A caller who hangs up, or ctx ending, is a normal outcome with a nil error. An error wraps [ErrUnsupported] (nothing was played) or [ErrPhone]; in both
-// cases Run has hung the call up with reason "failed", so that no caller is left on a silent line.
+// A caller who hangs up, or ctx ending, is a normal outcome with a nil error. An error wraps [ErrUnsupported] (nothing was played)
+// or [ErrPhone]; in both cases Run has hung the call up with reason "failed", so that no caller is left on a silent line.
 func (f *Flow) Run(ctx context.Context, call Call) (Outcome, error) {
 	r := &runner{call: call, lang: f.language, out: Outcome{Flow: f.name, Variables: map[string]string{}, Secrets: map[string]Secret{}}}
 	if err := f.Supports(call); err != nil {
@@ -101,7 +101,8 @@ func (r *runner) play(ctx context.Context, prompts []string) error {
 	return nil
 }
 
-// playAndRead plays prompts until they end or a key is pressed, whichever is first, and waits timeout more for a key. It returns errNoInput if none came.
+// playAndRead plays prompts until they end or a key is pressed, whichever is first, and waits timeout more for a key. It returns
+// errNoInput if none came.
 func (r *runner) playAndRead(ctx context.Context, prompts []string, timeout time.Duration) (byte, error) {
 	// A key typed ahead answers the prompt before it starts, always and not only when it wins a race.
 	ended, end := context.WithCancel(ctx)

@@ -25,8 +25,9 @@ import (
 	"github.com/ringfence/ringfence/acd"
 )
 
-// TestStore checks that a Store keeps acd's log as Center relies on. open opens the store of a given name; opening a name again must give a store with
-// what was appended before, which is how TestStore looks past caches and restarts. It fails t with the first promise broken.
+// TestStore checks that a Store keeps acd's log as Center relies on. open opens the store of a given name; opening a name again
+// must give a store with what was appended before, which is how TestStore looks past caches and restarts. It fails t with the first
+// promise broken.
 func TestStore(t *testing.T, open func(t *testing.T, name string) acd.Store) {
 	t.Helper()
 	for name, f := range map[string]func(t *testing.T, open func() acd.Store){

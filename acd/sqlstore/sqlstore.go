@@ -2,12 +2,13 @@
 //
 // # Security
 //
-// One Store is the log of one Center, and so of one tenant: give each tenant its own database. Events hold what acd was given: ids of works and agents, and attributes. The
-// database file is readable by its owner only.
+// One Store is the log of one Center, and so of one tenant: give each tenant its own database. Events hold what acd was given: ids
+// of works and agents, and attributes. The database file is readable by its owner only.
 //
 // # Goroutines
 //
-// None of its own. A Store is safe for concurrent use; two Stores on one database are safe too, and the one whose Center fell behind gets acd.ErrConflict.
+// None of its own. A Store is safe for concurrent use; two Stores on one database are safe too, and the one whose Center fell
+// behind gets acd.ErrConflict.
 //
 // # Importing alone
 //

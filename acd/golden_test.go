@@ -1,0 +1,160 @@
+package acd_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/ringfence/ringfence/acd"
+	"github.com/ringfence/ringfence/acd/report"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden log anew")
+
+// The golden log was written by an earlier version of this code. It must replay to the same decisions for ever, or stored logs
+// change their meaning.
+func TestGoldenLog(t *testing.T) {
+	const file = "testdata/golden.jsonl"
+	if *update {
+		d := newDriver(t, rules("a b c", acd.Queue{Name: "sales", MaxWaiting: 4, MaxWait: 40 * time.Second}, acd.Queue{Name: "support", Strategy: acd.TopDown, WrapUp: -1}, acd.Queue{Name: "vip", Strategy: acd.FewestCalls, NoAgents: acd.NoAgentsWait}))
+		simulate(d, rand.New(rand.NewPCG(1, 2)), 300)
+		d.start(d.rules)
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		for e, err := range acd.Replay(seq(d.log)) {
+			require.NoError(t, err)
+			require.NoError(t, enc.Encode(e))
+		}
+		require.NoError(t, os.WriteFile(file, b.Bytes(), 0o600))
+	}
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	var log []acd.Event
+	var want []string
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		var e struct {
+			Event     acd.Event
+			Decisions json.RawMessage
+		}
+		require.NoError(t, json.Unmarshal(s.Bytes(), &e))
+		log, want = append(log, e.Event), append(want, string(e.Decisions))
+	}
+	require.NoError(t, s.Err())
+	require.Greater(t, len(log), 300)
+	i := 0
+	for e, err := range acd.Replay(seq(log)) {
+		require.NoError(t, err)
+		got := ""
+		if len(e.Decisions) > 0 {
+			b, err := json.Marshal(e.Decisions)
+			require.NoError(t, err)
+			got = string(b)
+		}
+		require.Equal(t, want[i], got, "event %d", e.Event.Seq)
+		i++
+	}
+	require.Equal(t, len(log), i)
+}
+
+// simulate plays random callers and agents for n turns, all invariants checked by d.
+func simulate(d *driver, r *rand.Rand, n int) {
+	arrived := 0
+	for range n {
+		d.sleep(time.Duration(r.IntN(4000)) * time.Millisecond)
+		agent := d.rules.Agents[r.IntN(len(d.rules.Agents))].ID
+		a := d.agents[agent]
+		switch k := r.IntN(10); {
+		case k < 2:
+			arrived++
+			id := fmt.Sprintf("w%d", arrived)
+			d.must(acd.Event{Kind: acd.KindArrived, Work: id, Attributes: map[string]string{"n": fmt.Sprint(arrived)}})
+			if r.IntN(5) > 0 {
+				d.must(acd.Event{Kind: acd.KindEnqueued, Work: id, Queue: d.rules.Queues[r.IntN(len(d.rules.Queues))].Name, Priority: r.IntN(2)})
+			}
+		case k < 3:
+			for i := range arrived { // the oldest open work that is not in conversation gives up
+				id := fmt.Sprintf("w%d", i+1)
+				if w := d.works[id]; w != nil && !w.talking {
+					d.must(acd.Event{Kind: acd.KindAbandoned, Work: id})
+					break
+				}
+			}
+		case a.state == acd.LoggedOut:
+			d.must(acd.Event{Kind: acd.KindLogin, Agent: agent})
+		case a.state == acd.NotReady:
+			d.must(acd.Event{Kind: acd.KindReady, Agent: agent})
+		case a.state == acd.Reserved:
+			d.answer([]acd.Kind{acd.KindRinging, acd.KindAccepted, acd.KindRejected}[r.IntN(3)], agent)
+		case a.state == acd.Ringing && r.IntN(2) == 0:
+			d.answer(acd.KindAccepted, agent)
+		case a.state == acd.Talking:
+			d.must(acd.Event{Kind: acd.KindEnded, Work: a.work, Reason: "caller"})
+		case r.IntN(10) == 0:
+			d.must(acd.Event{Kind: acd.KindLogout, Agent: agent})
+		case r.IntN(10) == 0:
+			d.must(acd.Event{Kind: acd.KindNotReady, Agent: agent, Reason: "lunch"})
+		}
+	}
+}
+
+// A long day: thousands of callers, every invariant after every event, live figures equal to history.
+func TestSimulatedDay(t *testing.T) {
+	d := newDriver(t, rules("a b c d e f g h", acd.Queue{Name: "sales", WrapUp: 3 * time.Second}, acd.Queue{Name: "support", Strategy: acd.FewestCalls}))
+	simulate(d, rand.New(rand.NewPCG(3, 4)), 6000)
+	r := d.tally.Report(d.now)
+	require.Greater(t, r.Answered, 300)
+	require.Positive(t, r.Abandoned)
+	require.Positive(t, r.IVREnded)
+	d.verifyReplay()
+	n := 0
+	for rec, err := range report.Records(seq(d.log)) {
+		require.NoError(t, err)
+		require.Equal(t, d.records[rec.Work], rec)
+		n++
+	}
+	require.Equal(t, len(d.records), n)
+}
+
+// Any log, however broken, either replays or is refused; it never panics, and what replays has exact sums.
+func FuzzReplay(f *testing.F) {
+	golden, err := os.ReadFile("testdata/golden.jsonl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	lines := bytes.Split(golden, []byte("\n"))
+	f.Add(bytes.Join(lines[:60], []byte("\n")))
+	f.Add([]byte(`{"event":{"seq":1,"at":"2026-11-22T08:00:00Z","kind":"started","rules":{"queues":[{"name":"q"}],"agents":null}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var log []acd.Event
+		for line := range bytes.Lines(data) {
+			var e acd.Entry
+			if json.Unmarshal(line, &e) != nil {
+				return
+			}
+			log = append(log, e.Event)
+		}
+		tally := report.New()
+		var now time.Time
+		for e, err := range acd.Replay(seq(log)) {
+			if err != nil {
+				break
+			}
+			now = e.Event.At
+			tally.Observe(e)
+		}
+		r := tally.Report(now)
+		if r.Arrived != r.Answered+r.Abandoned+r.Overflowed+r.IVREnded+r.Open {
+			t.Fatalf("the sum is wrong: %+v", r)
+		}
+	})
+}
