@@ -143,4 +143,3 @@ func TestUnreadableLogRefusesToStart(t *testing.T) {
 		require.ErrorIs(t, c.Arrive(t.Context(), acd.Work{ID: "w"}), acd.ErrClosed)
 	}
 }
-

@@ -372,4 +372,3 @@ func TestRefusedRules(t *testing.T) {
 		require.ErrorIs(t, err, acd.ErrInvalid, name)
 	}
 }
-
