@@ -105,15 +105,16 @@ func (b *box) set(counter, head uint32) {
 	binary.BigEndian.PutUint32(at[4:], head)
 }
 
-// seal appends the segment to dst. A position is sealed once: the caller never seals two plaintexts under one counter.
-func (b *box) seal(dst, plaintext []byte, counter uint32, final bool) []byte {
-	head := uint32(len(plaintext) + tagBytes)
+// seal makes a segment of one whose plaintext begins after headBytes of room, in place: the ciphertext takes the plaintext's memory. A position is sealed
+// once: the caller never seals two plaintexts under one counter.
+func (b *box) seal(segment []byte, counter uint32, final bool) []byte {
+	head := uint32(len(segment) - headBytes + tagBytes)
 	if final {
 		head |= finalBit
 	}
 	b.set(counter, head)
-	dst = binary.BigEndian.AppendUint32(dst, head)
-	return b.aead.Seal(dst, b.nonce[:], plaintext, b.aad)
+	binary.BigEndian.PutUint32(segment, head)
+	return b.aead.Seal(segment[:headBytes], b.nonce[:], segment[headBytes:], b.aad)
 }
 
 // open decrypts the segment at one position into dst, or returns an error and no plaintext.

@@ -108,27 +108,27 @@ func (v *Vault) process(j *job) {
 
 func (v *Vault) write(j *job) error {
 	o := &j.track.out
-	plain := append(append(v.plain[:0], o.marks...), j.marks...)
+	out := append(v.scratch[:0], make([]byte, headBytes)...)
+	out = append(append(out, o.marks...), j.marks...)
 	for _, p := range j.parts {
 		if p != nil {
-			plain = append(plain, p.buf...)
+			out = append(out, p.buf...)
 		}
 	}
 	if j.final {
-		plain = appendRecord(plain, j.track.summarize(o.counter+1))
+		out = appendRecord(out, j.track.summarize(o.counter+1))
 	}
-	v.plain = plain
-	defer clear(plain)
-	if len(plain) == 0 {
+	if v.scratch = out; len(out) == headBytes {
 		return nil
 	}
 	if o.counter >= maxSegments {
+		clear(out)
 		return fmt.Errorf("%w: no more than %d segments", ErrInvalid, uint32(maxSegments))
 	}
-	v.cipher = o.box.seal(v.cipher[:0], plain, o.counter, j.final)
+	v.scratch = o.box.seal(out, o.counter, j.final)
 	o.counter++
 	o.marks = nil
-	if err := o.send(v.cipher); err != nil {
+	if err := o.send(v.scratch); err != nil {
 		return err
 	}
 	o.final = j.final

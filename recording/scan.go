@@ -15,7 +15,7 @@ type scanner struct {
 	id   string
 	blob BlobReader
 	box  *box
-	buf  []byte // ciphertext and then plaintext of one segment
+	buf  []byte // ciphertext and then plaintext of one segment; whoever closes the blob zeroes it
 }
 
 // segment is where one segment lies.
@@ -91,10 +91,8 @@ func (s *scanner) scan(parties int, digest bool) (found, error) {
 			return f, s.bad(n, offset, ErrTampered, "does not authenticate at this place")
 		}
 		if err := f.add(n, seg, plain); err != nil {
-			clear(plain)
 			return f, s.bad(n, offset, ErrTampered, err.Error())
 		}
-		clear(plain)
 		f.segments = append(f.segments, seg)
 		f.final = seg.final()
 		offset += headBytes + seg.size()

@@ -28,7 +28,9 @@ func segments(t testing.TB, blob []byte) (header []byte, segs [][]byte) {
 	return header, segs
 }
 
-func join(header []byte, segs ...[]byte) []byte { return bytes.Join(append([][]byte{header}, segs...), nil) }
+func join(header []byte, segs ...[]byte) []byte {
+	return bytes.Join(append([][]byte{header}, segs...), nil)
+}
 
 // refused checks that nothing of the recording leaves, and that Verify names a segment.
 func (k *kit) refused(t *testing.T, v *recording.Vault, what string, id string, blob []byte) {

@@ -86,7 +86,7 @@ type Vault struct {
 	creating          sync.WaitGroup // calls of Create past the check for closed
 	lost, writeErrors atomic.Uint64
 
-	plain, cipher []byte // scratch of the writer goroutine
+	scratch []byte // of the writer goroutine: a segment, plaintext and then ciphertext
 }
 
 // New returns a Vault and starts its writer. Close stops it. ErrConfig if a required part is missing.

@@ -1,0 +1,258 @@
+package recording_test
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ringfence/ringfence/recording"
+	"github.com/ringfence/ringfence/recording/filestore"
+	"github.com/ringfence/ringfence/recording/recordingtest"
+)
+
+const (
+	benchTracks = 1000
+	benchFrames = 500 // of each party: ten seconds
+	benchPiece  = 8000
+	benchRuns   = 7
+)
+
+// TestBenchRatios prints what recording costs against raw AES-256-GCM of the same bytes in pieces of 8 000, both in CPU time of the whole process, so that
+// work on other goroutines counts. It runs for `make bench` only.
+func TestBenchRatios(t *testing.T) {
+	if os.Getenv("RINGFENCE_BENCH") != "1" {
+		t.Skip("RINGFENCE_BENCH is not 1")
+	}
+	ratio(t, "recording/write", "<=", 1.3, func() time.Duration { return benchVault(t, true, false) }, func() time.Duration { return benchRaw(t, true) })
+	ratio(t, "recording/write-nowhere", "<=", 1.3, func() time.Duration { return benchVault(t, false, false) }, func() time.Duration { return benchRaw(t, false) })
+	ratio(t, "recording/write-signed", "<=", 1.3, func() time.Duration { return benchVault(t, true, true) }, func() time.Duration { return benchRaw(t, true) })
+	long := benchLong(t)
+	ratio(t, "recording/bulk-read", "<=", 1/0.85, func() time.Duration { return benchVerify(t, long) }, func() time.Duration { return benchOpen(t, long) })
+	t.Logf("%d bytes per open two-party recording", benchMemory(t))
+}
+
+// ratio prints the median of alternating runs of ours and the baseline.
+func ratio(t *testing.T, name, op string, goal float64, ours, baseline func() time.Duration) {
+	t.Helper()
+	ours()
+	baseline() // both warm
+	var ratios []float64
+	for range benchRuns {
+		o, b := ours(), baseline()
+		t.Logf("%s: ours %v, baseline %v", name, o, b)
+		ratios = append(ratios, float64(o)/float64(b))
+	}
+	slices.Sort(ratios)
+	fmt.Printf("ratio %s %.2f goal %s %.2f\n", name, ratios[len(ratios)/2], op, goal)
+}
+
+// cpu returns the CPU time that f takes in all threads of this process.
+func cpu(f func()) time.Duration {
+	runtime.GC()
+	usage := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			panic(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	before := usage()
+	f()
+	return usage() - before
+}
+
+func benchVault(t *testing.T, disk, signed bool) time.Duration {
+	t.Helper()
+	keys := recordingtest.NewKeys(1)
+	cfg := recording.Config{Blobs: nowhere{}, Catalog: &recordingtest.Catalog{}, Keys: keys, Authorizer: recordingtest.Allow{}, Auditor: &recordingtest.Audit{}, MaxQueued: 1 << 30}
+	if signed {
+		cfg.Signer = keys
+	}
+	if disk {
+		blobs, err := filestore.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Blobs = blobs
+	}
+	v, err := recording.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracks := make([]*recording.Track, benchTracks)
+	parties := make([]*recording.Party, 2*benchTracks)
+	for i := range tracks {
+		if tracks[i], err = v.Create(context.Background(), recording.Meta{Parties: []string{"caller", "agent"}}); err != nil {
+			t.Fatal(err)
+		}
+		parties[2*i], parties[2*i+1] = tracks[i].PartyAt(0, 0), tracks[i].PartyAt(1, 0)
+	}
+	frame := make([]byte, 160)
+	// One frame more than whole seconds, so that the last whole second was handed over and the measured bytes are those of the baseline.
+	took := cpu(func() {
+		for n := range benchFrames + 1 {
+			at := time.Duration(n) * 20 * time.Millisecond
+			for _, p := range parties {
+				p.WriteFrame(at, recording.PCMU, frame)
+			}
+		}
+		for v.Stats().Queued > 0 {
+			time.Sleep(time.Millisecond) // measured is CPU time: waiting costs none
+		}
+	})
+	if s := v.Stats(); s.LostFrames > 0 || s.WriteErrors > 0 {
+		t.Fatalf("%+v", s)
+	}
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return took
+}
+
+// benchRaw does what someone would write who only wants the bytes encrypted: a buffer per stream, sealed and written when full. No order of streams, no time
+// stamps, no bounds, no queue.
+func benchRaw(t *testing.T, disk bool) time.Duration {
+	t.Helper()
+	type stream struct {
+		aead  cipher.AEAD
+		buf   []byte
+		file  *os.File
+		count uint64
+	}
+	dir := t.TempDir()
+	streams := make([]stream, 2*benchTracks)
+	for i := range streams {
+		s := &streams[i]
+		block, err := aes.NewCipher(make([]byte, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.aead, err = cipher.NewGCM(block); err != nil {
+			t.Fatal(err)
+		}
+		s.buf = make([]byte, 0, benchPiece)
+		if disk {
+			if s.file, err = os.OpenFile(filepath.Join(dir, fmt.Sprint(i)), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			defer s.file.Close()
+		}
+	}
+	frame, out := make([]byte, 160), make([]byte, 0, benchPiece+16)
+	return cpu(func() {
+		for range benchFrames {
+			for i := range streams {
+				s := &streams[i]
+				s.buf = append(s.buf, frame...)
+				if len(s.buf) < benchPiece {
+					continue
+				}
+				var nonce [12]byte
+				binary.BigEndian.PutUint64(nonce[4:], s.count)
+				s.count++
+				out = s.aead.Seal(out[:0], nonce[:], s.buf, nil)
+				s.buf = s.buf[:0]
+				if disk {
+					if _, err := s.file.Write(out); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	})
+}
+
+// long is a finished recording of an hour in memory.
+type long struct {
+	vault *recording.Vault
+	bytes int
+}
+
+func benchLong(t *testing.T) long {
+	t.Helper()
+	k := newKit(t, func(c *recording.Config) { c.Signer = nil; c.MaxQueued = 1 << 30 })
+	tr := k.create(t, "long")
+	a, b, frame := tr.PartyAt(0, 0), tr.PartyAt(1, 0), make([]byte, 160)
+	for n := range 50 * 3600 {
+		at := time.Duration(n) * 20 * time.Millisecond
+		a.WriteFrame(at, recording.PCMU, frame)
+		b.WriteFrame(at, recording.PCMU, frame)
+	}
+	closeTrack(t, tr)
+	return long{k.vault, len(k.blobs.Bytes("long"))}
+}
+
+func benchVerify(t *testing.T, l long) time.Duration {
+	t.Helper()
+	a := access(t, l.vault)
+	return cpu(func() {
+		if rep, err := a.Verify(context.Background(), "long"); err != nil || !rep.Complete {
+			t.Errorf("%+v, %v", rep, err)
+		}
+	})
+}
+
+// benchOpen copies and opens as many bytes in pieces of 8 000.
+func benchOpen(t *testing.T, l long) time.Duration {
+	t.Helper()
+	block, err := aes.NewCipher(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := make([]byte, 12)
+	sealed := aead.Seal(nil, nonce, make([]byte, benchPiece), nil)
+	blob := make([]byte, 0, l.bytes)
+	for len(blob)+len(sealed) <= l.bytes {
+		blob = append(blob, sealed...)
+	}
+	piece := make([]byte, len(sealed))
+	return cpu(func() {
+		blob := slices.Clone(blob) // as the store in memory does for ours
+		for len(blob) > 0 {
+			copy(piece, blob)
+			if _, err := aead.Open(piece[:0], nonce, piece, nil); err != nil {
+				t.Error(err)
+			}
+			blob = blob[len(sealed):]
+		}
+	})
+}
+
+// benchMemory returns the heap that an open recording holds with a second of both parties pending.
+func benchMemory(t *testing.T) int64 {
+	t.Helper()
+	k := newKit(t, func(c *recording.Config) { c.Blobs = nowhere{}; c.Signer = nil })
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	tracks := make([]*recording.Track, benchTracks)
+	for i := range tracks {
+		tracks[i] = k.create(t, fmt.Sprint("m", i))
+		for party := range 2 {
+			speak(tracks[i].PartyAt(party, 0), 0, 900*time.Millisecond, 440, recording.PCMU)
+		}
+	}
+	per := (heap() - before) / benchTracks
+	for _, tr := range tracks {
+		closeTrack(t, tr)
+	}
+	return per
+}

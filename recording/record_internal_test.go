@@ -1,0 +1,73 @@
+package recording
+
+import (
+	"bytes"
+	"testing"
+	"time"
+)
+
+// What is accepted is written back byte for byte: there is one spelling per segment.
+func FuzzRecords(f *testing.F) {
+	audio := appendRecord(nil, record{kind: kindAudio, party: 1, code: codePCMA, at: 8000, data: []byte("abc")})
+	f.Add(audio, false)
+	f.Add(appendRecord(audio, summary{segments: 1, frames: 2, lost: 3}.record(9)), true)
+	f.Add(appendRecord(nil, gap{frames: 1, from: 2, to: 3}.record()), false)
+	f.Add(appendRecord(nil, record{kind: kindMark, party: noParty, code: byte(MarkHold), data: []byte("ü")}), false)
+	f.Fuzz(func(t *testing.T, b []byte, final bool) {
+		var again []byte
+		if err := parseRecords(b, final, func(r record) error {
+			if r.kind == kindMark {
+				_ = r.mark()
+			}
+			if r.kind == kindSummary {
+				s := r.summary()
+				r = s.record(r.at)
+			}
+			again = appendRecord(again, r)
+			return nil
+		}); err != nil {
+			return
+		}
+		if !bytes.Equal(again, b) {
+			t.Errorf("accepted %x, would write %x", b, again)
+		}
+	})
+}
+
+// An accepted manifest encodes to itself.
+func FuzzManifest(f *testing.F) {
+	f.Add(manifest{ID: "r1", State: "complete", Closed: time.Unix(1, 2).UTC(), Segments: 3, Samples: 4, Bytes: 5, SHA256: []byte{6}}.encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parseManifest(b)
+		if err != nil {
+			if m.ID != "" || m.SHA256 != nil {
+				t.Error("an error with a value")
+			}
+			return
+		}
+		if !bytes.Equal(m.encode(), b) {
+			t.Errorf("accepted %s, would write %s", b, m.encode())
+		}
+	})
+}
+
+// Runs of one party never overlap and stay in order, whatever times they claim, and lie inside their segments.
+func FuzzPlace(f *testing.F) {
+	f.Add([]byte{0, 10, 5, 10, 200, 40, 0, 255})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fd := found{runs: make([][]run, 1)}
+		for ; len(b) >= 2; b = b[2:] {
+			fd.place(0, run{at: int64(b[0]) * 100, n: int(b[1])*10 + 1, offset: recordHeader})
+		}
+		var end int64
+		for _, r := range fd.runs[0] {
+			if r.at < end || r.n <= 0 || r.offset < recordHeader {
+				t.Fatalf("run %+v after %d", r, end)
+			}
+			end = r.at + int64(r.n)
+		}
+		if end > fd.samples {
+			t.Errorf("audio to %d, length %d", end, fd.samples)
+		}
+	})
+}
