@@ -77,6 +77,11 @@ func TestInvariants(t *testing.T) {
 				_, _ = d.try(acd.Event{Kind: acd.KindNotReady, Agent: agent, Reason: "lunch"}) // refused if logged out
 			case 11:
 				_, _ = d.try(acd.Event{Kind: acd.KindReady, Agent: agent})
+			case 16:
+				if rapid.IntRange(0, 9).Draw(t, "crash") == 0 {
+					d.now = d.now.Add(time.Hour)
+					d.start(rules)
+				}
 			default:
 				a := d.agents[agent]
 				kind := rapid.SampledFrom([]acd.Kind{acd.KindAccepted, acd.KindAccepted, acd.KindRejected, acd.KindRinging}).Draw(t, "answer")
@@ -84,11 +89,6 @@ func TestInvariants(t *testing.T) {
 				_, err := d.try(acd.Event{Kind: kind, Agent: agent, Work: a.work, Offer: a.offer})
 				if fresh != (err == nil) {
 					t.Fatalf("%s of %+v: %v", kind, a, err)
-				}
-			case 16:
-				if rapid.IntRange(0, 9).Draw(t, "crash") == 0 {
-					d.now = d.now.Add(time.Hour)
-					d.start(rules)
 				}
 			}
 		}

@@ -170,8 +170,7 @@ func (c *Call) accept(req *msg.Request, tx *msg.ServerTx, body []byte, late bool
 	seq := req.CSeq().SeqNo
 	c.awaiting[seq] = a
 	wait, spent := t1, time.Duration(0)
-	var again func()
-	again = func() {
+	again := func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.awaiting[seq] != a || c.state == stateEnded {

@@ -250,7 +250,6 @@ func randomID() string {
 type libraryLog struct {
 	out    *slog.Logger
 	errors *atomic.Uint64
-	attrs  []slog.Attr
 }
 
 func (l *libraryLog) Enabled(_ context.Context, lv slog.Level) bool { return lv >= slog.LevelWarn }

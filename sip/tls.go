@@ -53,6 +53,14 @@ func ClientTLS(base *tls.Config, roots *x509.CertPool) (TLSConfig, error) {
 	return TLSConfig{cfg: cfg}, nil
 }
 
+// Config returns a copy for another kind of server or client, such as HTTPS beside SIP, so that one floor serves all. It returns nil for the zero value.
+func (c TLSConfig) Config() *tls.Config {
+	if c.cfg == nil {
+		return nil
+	}
+	return c.cfg.Clone()
+}
+
 func floor(base *tls.Config) (*tls.Config, error) {
 	cfg := base.Clone()
 	if cfg.MinVersion == 0 {

@@ -216,7 +216,7 @@ func (d *demo) traffic(ctx context.Context) {
 		}()
 	}
 	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
+	go func() { wg.Wait(); close(done) }() // ends with the last caller; the wallboard waits for it
 	d.wallboard(ctx, done)
 	for _, p := range agents[1:] {
 		for _, call := range p.answered() {

@@ -41,7 +41,6 @@ type node struct {
 
 	sipAddr, managementAddr string // as bound, known once run has printed ready
 	tls                     sip.TLSConfig
-	certificate             tls.Certificate
 }
 
 type presence struct {
@@ -57,11 +56,11 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 	}
 	// The channel holds more changes than there are phones. Should it ever be full, losing one would leave an agent in the wrong state, so the registrar waits.
 	n.registrar = registrar.New(registrar.Config{OnChange: func(realm, user string, reachable bool) { n.presence <- presence{realm, user, reachable} }})
-	var err error
-	if n.certificate, err = serverCertificate(cfg, time.Now()); err != nil {
+	certificate, err := serverCertificate(cfg, time.Now())
+	if err != nil {
 		return nil, err
 	}
-	if n.tls, err = sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{n.certificate}}); err != nil {
+	if n.tls, err = sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{certificate}}); err != nil {
 		return nil, err
 	}
 	addr, err := netip.ParseAddr(cfg.Media.Address)

@@ -215,9 +215,7 @@ func TestMarshalRefusesInjection(t *testing.T) {
 
 func TestKeysAreNotPrinted(t *testing.T) {
 	s := sdp.Offer(ours)
-	for _, a := range []sdp.Attr{{"key", "clear:SECRET"}, {"key-mgmt", "mikey SECRET"}} {
-		s.Attrs = append(s.Attrs, a)
-	}
+	s.Attrs = append(s.Attrs, sdp.Attr{Name: "key", Value: "clear:SECRET"}, sdp.Attr{Name: "key-mgmt", Value: "mikey SECRET"})
 	j, err := json.Marshal(s)
 	require.NoError(t, err)
 	for _, out := range []string{fmt.Sprintf("%v %+v %#v %s %q", *s, s, s, s.Media[0].Attrs, s.Attrs), string(j)} {
