@@ -2,6 +2,8 @@ package recording
 
 import (
 	"bytes"
+	"encoding/hex"
+	"os"
 	"testing"
 	"time"
 )
@@ -70,4 +72,29 @@ func FuzzPlace(f *testing.F) {
 			t.Errorf("audio to %d, length %d", end, fd.samples)
 		}
 	})
+}
+
+// The worked example of FORMAT.md is what this code writes.
+func TestWorkedExample(t *testing.T) {
+	k := new(dek)
+	for i := range k.key {
+		k.key[i] = byte(i)
+	}
+	header := append([]byte{'R', 'F', 'R', 'C', 1, 1, 0, 0}, bytes.Repeat([]byte{0xaa}, saltBytes)...)
+	b, err := newBox(k, header, "r1", "call")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := appendRecord(nil, record{kind: kindAudio, code: codePCMU, data: []byte{0xff, 0x7f, 0}})
+	plain = appendRecord(plain, summary{segments: 1, frames: 1}.record(3))
+	seg := b.seal(append(make([]byte, headBytes), plain...), 0, true)
+	spec, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]byte{"plaintext": plain, "segment": seg, "prefix": b.nonce[:prefixBytes]} {
+		if !bytes.Contains(spec, []byte(hex.EncodeToString(want))) {
+			t.Errorf("%s is not in FORMAT.md: %x", name, want)
+		}
+	}
 }
