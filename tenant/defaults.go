@@ -72,7 +72,7 @@ var grants = map[Role][]string{
 var services = map[string][]string{
 	"recorder":  {"recording.create", "recording.recover", "recording.pause", "recording.resume"},
 	"retention": {"retention.run", "retention.explain", "recording.list", "recording.delete"},
-	"router":    {"agent.read", "agent.set", "queue.read", "call.read", "call.place"},
+	"router":    {"agent.read", "agent.set", "queue.read", "call.read", "call.place", ActionUsersRead},
 }
 
 // Grants returns the actions that a role grants, sorted; nil for an unknown role.
