@@ -208,8 +208,8 @@ func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 	}
 	switch req.Method {
 	case msg.BYE:
+		c.end(ErrRemoteBye, false) // before the answer: a peer that has it must find no dialog any more
 		ep.respond(req, tx, 200)
-		c.end(ErrRemoteBye, false)
 	case msg.INVITE, msg.UPDATE:
 		c.onReoffer(req, tx)
 	case msg.INFO:
