@@ -98,3 +98,56 @@ func TestWorkedExample(t *testing.T) {
 		}
 	}
 }
+
+// memory is a blob in memory.
+type memory []byte
+
+func (m memory) ReadAt(p []byte, off int64) (int, error) { return bytes.NewReader(m).ReadAt(p, off) }
+func (m memory) Size() int64                             { return int64(len(m)) }
+func (memory) Close() error                              { return nil }
+
+// Whatever is done to a blob, a scan accepts nothing but what was written: all of it, or some whole segments of it and a torn rest.
+func FuzzScan(f *testing.F) {
+	// The same bytes in every process, so that what the fuzzer changes in one means the same in another.
+	k := new(dek)
+	good := append([]byte{'R', 'F', 'R', 'C', 1, 1, 0, 0}, bytes.Repeat([]byte{0xaa}, saltBytes)...)
+	b, err := newBox(k, good, "r1", "call")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var ends []int
+	for i := range uint32(4) {
+		ends = append(ends, len(good))
+		plain := appendRecord(make([]byte, headBytes), record{kind: kindAudio, code: codePCMA, at: i * 8000, data: []byte("audio")})
+		if i == 3 {
+			plain = appendRecord(plain, summary{segments: 4, frames: 4}.record(24005))
+		}
+		good = append(good, b.seal(plain, i, i == 3)...)
+	}
+	f.Add(good)
+	for _, n := range append(ends, len(good)-1) {
+		f.Add(good[:n])
+	}
+	f.Add(append(bytes.Clone(good), good[ends[1]:]...))
+	f.Add(append(bytes.Clone(good[:ends[1]]), good[ends[2]:]...))
+	f.Fuzz(func(t *testing.T, blob []byte) {
+		if len(blob) < headerBytes {
+			return
+		}
+		box, err := newBox(k, blob[:headerBytes], "r1", "call")
+		if err != nil {
+			return
+		}
+		s := &scanner{id: "r1", blob: memory(blob), box: box}
+		found, err := s.scan(1, true)
+		if err == nil && found.final && !bytes.Equal(blob, good) {
+			t.Errorf("accepted as complete: %x", blob)
+		}
+		if len(found.segments) > 0 && !bytes.HasPrefix(good, blob[:found.bytes]) {
+			t.Errorf("accepted %d segments of %x", len(found.segments), blob)
+		}
+		if err == nil && found.bytes+found.torn != int64(len(blob)) {
+			t.Errorf("%d and %d of %d bytes", found.bytes, found.torn, len(blob))
+		}
+	})
+}

@@ -1,6 +1,8 @@
 package retention_test
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"os"
 	"strings"
@@ -9,8 +11,9 @@ import (
 	"github.com/ringfence/ringfence/retention"
 )
 
-// The worked example of FORMAT.md is a receipt, checked from its text alone.
-func TestWorkedExample(t *testing.T) {
+// example returns the public key and the receipt of FORMAT.md.
+func example(t testing.TB) (ed25519.PublicKey, []byte) {
+	t.Helper()
 	spec, err := os.ReadFile("FORMAT.md")
 	if err != nil {
 		t.Fatal(err)
@@ -22,14 +25,37 @@ func TestWorkedExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var receipt strings.Builder
+	var receipt []byte
 	for line := range strings.Lines(text) {
 		if code, ok := strings.CutPrefix(line, "    "); ok {
-			receipt.WriteString(code)
+			receipt = append(receipt, code...)
 		}
 	}
-	r, err := retention.VerifyReceipt(public, []byte(receipt.String()))
+	return public, receipt
+}
+
+// The worked example is a receipt, checked from its text alone.
+func TestWorkedExample(t *testing.T) {
+	r, err := retention.VerifyReceipt(example(t))
 	if err != nil || r.Seq != 1 || r.Counts.Erased != 1 || r.Counts.Held != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+// Nothing verifies but what was signed, and an error comes without a value.
+func FuzzVerifyReceipt(f *testing.F) {
+	public, good := example(f)
+	f.Add(good)
+	f.Add([]byte("ringfence-receipt/1\n{}\nAA==\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := retention.VerifyReceipt(public, b)
+		switch {
+		case err == nil && !bytes.Equal(b, good):
+			t.Errorf("accepted %q", b)
+		case err != nil && (r.Seq != 0 || r.Bytes() != nil):
+			t.Errorf("an error with a value: %+v", r)
+		case err == nil && !bytes.Equal(r.Bytes(), b):
+			t.Error("Bytes are not what was read")
+		}
+	})
 }

@@ -600,23 +600,3 @@ func TestExplainUnknown(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func FuzzVerifyReceipt(f *testing.F) {
-	k := newKit(f)
-	k.items.Add("r1", epoch)
-	good := k.run(f, due).Bytes()
-	public := k.public(f)
-	f.Add(good)
-	f.Add([]byte("ringfence-receipt/1\n{}\nAA==\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := retention.VerifyReceipt(public, b)
-		switch {
-		case err == nil && !bytes.Equal(b, good):
-			t.Errorf("accepted %q", b)
-		case err != nil && (r.Seq != 0 || r.Bytes() != nil):
-			t.Errorf("an error with a value: %+v", r)
-		case err == nil && !bytes.Equal(r.Bytes(), b):
-			t.Error("Bytes are not what was read")
-		}
-	})
-}
