@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,6 +38,7 @@ type world struct {
 	ready     chan struct{}
 	tail      []byte
 	log       bytes.Buffer
+	level     slog.Level
 	roots     *x509.CertPool
 }
 
@@ -111,7 +114,7 @@ func (w *world) start() {
 	w.dep, err = openDeployment(ctx, w.cfg, true)
 	require.NoError(t, err)
 	require.NoError(t, w.dep.ensureTenants(ctx, w))
-	w.node, err = newNode(ctx, w.cfg, w.dep, w, slog.New(slog.NewTextHandler(logWriter{w}, nil)))
+	w.node, err = newNode(ctx, w.cfg, w.dep, w, slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: w.level})))
 	require.NoError(t, err)
 	pem, err := os.ReadFile(filepath.Join(w.cfg.Data, "tls", "ca.pem"))
 	require.NoError(t, err)
@@ -232,6 +235,24 @@ func lines(s string) []string {
 		out = append(out, sc.Text())
 	}
 	return out
+}
+
+// get fetches a page of the management listener.
+func (w *world) get(t *testing.T, path string) string {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.roots, ServerName: "localhost"}}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("https://" + w.node.managementAddr + path)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
 var _ io.Writer = (*world)(nil)

@@ -1,0 +1,269 @@
+package load_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// buildDir holds the server's program while the tests run.
+var buildDir string
+
+func TestMain(m *testing.M) {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "contactcenter-load"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(buildDir) // a temporary folder
+		os.Exit(code)
+	}))
+}
+
+// program builds the server once. It is an ordinary build, so what is measured is what is shipped.
+var program = sync.OnceValues(func() (string, error) {
+	// `go test` reuses a result unless a file that the test looked at has changed. The compiler's reading is not seen, ours is.
+	err := filepath.WalkDir(filepath.Join("..", "..", ".."), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && len(d.Name()) > 2 {
+			return filepath.SkipDir
+		}
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		_, err = os.Stat(path)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(buildDir, "contactcenter")
+	args := []string{"build", "-o", out}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	if b, err := exec.Command("go", append(args, "..")...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, b)
+	}
+	return out, nil
+})
+
+const configText = `
+data = %q
+listen {
+  sip_tls    = "127.0.0.1:%d"
+  management = "127.0.0.1:0"
+}
+media { address = "127.0.0.1" }
+tenant "load" {
+  domain = "load.localhost"
+  first_start {
+    agents = [%s]
+    phones = [%s]
+  }
+  queue "sales" { wrap_up = "1ms" }
+  queue "support" {}
+  number "9001" { flow = "sales" }
+  retention { recordings = "13 months" }
+}
+`
+
+// server is the program in a process of its own.
+type server struct {
+	t       *testing.T
+	program string
+	config  string
+	addr    string
+	roots   *x509.CertPool
+	cmd     *exec.Cmd
+	ready   chan struct{}
+	read    chan struct{} // closed when its output ended
+	stderr  bytes.Buffer  // read after the process has ended
+
+	mu        sync.Mutex
+	passwords map[string]string
+	ended     map[string]int // finished calls by outcome
+	recorded  map[string]int // finished recordings by result
+}
+
+var credentialsLine = regexp.MustCompile(`^credentials tenant=load domain=\S+ user=(\S+) role=\S+ password=(\S+)$`)
+
+// startServer starts a fresh contact center with agents 2001.. and phones 3001..
+func startServer(t *testing.T, agents, phones int) *server {
+	t.Helper()
+	path, err := program()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := l.Addr().(*net.TCPAddr).Port
+	require.NoError(t, l.Close()) // free a moment ago
+	s := &server{t: t, program: path, config: filepath.Join(dir, "load.hcl"), addr: fmt.Sprintf("127.0.0.1:%d", port),
+		ready: make(chan struct{}), read: make(chan struct{}), passwords: map[string]string{}, ended: map[string]int{}, recorded: map[string]int{}}
+	data := filepath.Join(dir, "data")
+	text := fmt.Sprintf(configText, data, port, numbers(2001, agents), numbers(3001, phones))
+	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
+	s.cmd = exec.Command(path, "--config", s.config, "serve")
+	s.cmd.Stderr = &s.stderr
+	out, err := s.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, s.cmd.Start())
+	go func() { // ends with the process, which stop waits for
+		defer close(s.read)
+		for sc := bufio.NewScanner(out); sc.Scan(); {
+			s.line(sc.Bytes())
+		}
+	}()
+	t.Cleanup(s.stop)
+	select {
+	case <-s.ready:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the server did not start")
+	}
+	pem, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
+	require.NoError(t, err)
+	s.roots = x509.NewCertPool()
+	require.True(t, s.roots.AppendCertsFromPEM(pem))
+	return s
+}
+
+func numbers(first, n int) string {
+	var names []string
+	for i := range n {
+		names = append(names, strconv.Quote(strconv.Itoa(first+i)))
+	}
+	return strings.Join(names, ", ")
+}
+
+// line takes one line of the program's output.
+func (s *server) line(b []byte) {
+	if m := credentialsLine.FindSubmatch(b); m != nil {
+		s.mu.Lock()
+		s.passwords[string(m[1])] = string(m[2])
+		s.mu.Unlock()
+		return
+	}
+	if string(b) == "ready" {
+		close(s.ready)
+		return
+	}
+	var e struct {
+		Event, Cause string
+		Record       struct{ Outcome string }
+	}
+	if json.Unmarshal(b, &e) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e.Event {
+	case "ended":
+		s.ended[e.Record.Outcome]++
+	case "recording":
+		s.recorded[e.Cause]++
+	}
+}
+
+// finished returns how many calls were answered and are over, how many ended otherwise, and how many recordings are complete.
+func (s *server) finished() (answered, otherwise, complete int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for outcome, n := range s.ended {
+		if outcome == "answered" {
+			answered += n
+		} else {
+			otherwise += n
+		}
+	}
+	return answered, otherwise, s.recorded["complete"]
+}
+
+// stop ends the server as an operator does, and checks that it ended well.
+func (s *server) stop() {
+	if s.cmd.ProcessState != nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // Wait tells if it was gone
+	killed := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+	defer killed.Stop()
+	<-s.read // Wait must not close the pipe under the reader
+	if err := s.cmd.Wait(); err != nil {
+		s.t.Errorf("server: %v", err)
+	}
+	for line := range strings.Lines(s.stderr.String()) {
+		if strings.Contains(line, "level=ERROR") || strings.Contains(line, "DATA RACE") || strings.Contains(line, "panic") {
+			s.t.Errorf("server said: %s", s.stderr.String())
+			return
+		}
+	}
+}
+
+// verify reads every recording to its end, with the command an auditor has, and returns how many are complete with no frame lost, and the first that is not.
+func (s *server) verify() (good int, bad string) {
+	s.t.Helper()
+	var errs strings.Builder
+	cmd := exec.Command(s.program, "--config", s.config, "recordings", "verify", "--tenant", "load", "--as", "auditor")
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(s.t, err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "ok ") && !strings.Contains(line, "lost") {
+			good++
+		} else if bad == "" {
+			bad = line
+		}
+	}
+	return good, bad + errs.String()
+}
+
+// rss is the memory the server has in use, in bytes.
+func (s *server) rss() int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	require.NoError(s.t, err)
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
+			n, err := strconv.Atoi(f[1])
+			require.NoError(s.t, err)
+			return n << 10
+		}
+	}
+	s.t.Fatal("no VmRSS")
+	return 0
+}
+
+// cpu is the processor time the server has used so far, in user and system.
+func (s *server) cpu() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	require.NoError(s.t, err)
+	_, rest, _ := strings.Cut(string(b), ") ") // behind the name, which may have spaces
+	f := strings.Fields(rest)
+	require.Greater(s.t, len(f), 13)
+	var ticks int
+	for _, i := range []int{11, 12} { // utime, stime
+		n, err := strconv.Atoi(f[i])
+		require.NoError(s.t, err)
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / 100 // USER_HZ, which is 100 on every Linux
+}
