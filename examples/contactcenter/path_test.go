@@ -279,3 +279,20 @@ func (plainRTP) Offer(context.Context) ([]byte, error) {
 }
 func (plainRTP) Answer(context.Context, []byte) ([]byte, error) { return nil, errors.New("unused") }
 func (plainRTP) Accept(context.Context, []byte) error           { return errors.New("plain RTP was accepted") }
+
+func TestTenantFollowsFromNamesOnly(t *testing.T) {
+	w := startWorld(t, nil)
+	for _, c := range []struct {
+		domain, serverName, realm string
+		err                       error
+	}{
+		{"acme.localhost", "", "acme.localhost", nil}, {"acme.localhost", "acme.localhost", "acme.localhost", nil}, {"acme", "acme.test", "acme.localhost", nil},
+		{"globex.localhost", "localhost", "globex.localhost", nil}, {"127.0.0.1", "globex.localhost", "globex.localhost", nil},
+		{"acme.localhost", "globex.localhost", "", sip.ErrRealmMismatch}, {"127.0.0.1", "", "", sip.ErrUnknownRealm}, {"127.0.0.1", "localhost", "", sip.ErrUnknownRealm},
+		{"nowhere.example", "acme.localhost", "", sip.ErrUnknownRealm}, {"", "", "", sip.ErrUnknownRealm},
+	} {
+		r, err := w.node.realm(c.domain, c.serverName)
+		require.ErrorIs(t, err, c.err, "%+v", c)
+		require.Equal(t, c.realm, r.Name, "%+v", c)
+	}
+}
