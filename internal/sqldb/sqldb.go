@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	_ "modernc.org/sqlite" // the driver of Dialect SQLite
 )
@@ -36,8 +37,9 @@ var ErrUnsupported = errors.New("sqldb: unsupported data source")
 
 // DB is an open database with the schema of one room applied. It is safe for concurrent use.
 type DB struct {
-	w, r    *sql.DB // one writer connection, several readers
+	*pool
 	dialect Dialect
+	closing sync.Once
 }
 
 // Open opens dsn and applies the migrations of room that are not applied yet, in order, each in a transaction.
@@ -64,20 +66,11 @@ func Open(ctx context.Context, dsn, room string, migrations ...string) (*DB, err
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("sqldb: %w", err)
 	}
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)", "foreign_keys(ON)"}, "_txlock": {"immediate"}}
-	w, err := sql.Open("sqlite", "file:"+(&url.URL{Path: dsn}).EscapedPath()+"?"+q.Encode())
+	p, err := acquire(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("sqldb: %w", err)
+		return nil, err
 	}
-	w.SetMaxOpenConns(1) // SQLite has one writer; queueing here is fairer than busy loops there
-	q.Del("_txlock")
-	q.Add("_pragma", "query_only(ON)")
-	r, err := sql.Open("sqlite", "file:"+(&url.URL{Path: dsn}).EscapedPath()+"?"+q.Encode())
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sqldb: %w", err), w.Close())
-	}
-	r.SetMaxOpenConns(4)
-	db := &DB{w: w, r: r, dialect: SQLite}
+	db := &DB{pool: p, dialect: SQLite}
 	if err := db.migrate(ctx, room, migrations); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -87,8 +80,12 @@ func Open(ctx context.Context, dsn, room string, migrations ...string) (*DB, err
 // Dialect tells a store which SQL to write where the dialects differ.
 func (db *DB) Dialect() Dialect { return db.dialect }
 
-// Close closes the database.
-func (db *DB) Close() error { return errors.Join(db.r.Close(), db.w.Close()) }
+// Close closes the database. It is safe to call again.
+func (db *DB) Close() error {
+	var err error
+	db.closing.Do(func() { err = db.release() })
+	return err
+}
 
 // Update runs f in a write transaction: committed if f returns nil, rolled back otherwise. One Update runs at a time.
 func (db *DB) Update(ctx context.Context, f func(tx *sql.Tx) error) error { return inTx(ctx, db.w, f) }
