@@ -118,6 +118,11 @@ func (a *Actor) Audit(ctx context.Context, action, object string, attrs ...slog.
 			return err
 		}
 		if len(torn) > 0 {
+			if torn, err = a.log.complete(torn); err != nil {
+				return err
+			}
+		}
+		if len(torn) > 0 {
 			if err := a.log.repair(torn); err != nil {
 				return err
 			}
@@ -173,6 +178,23 @@ func lastValid(tail []byte) (Head, []byte) {
 		end = start - 1
 	}
 	return Head{}, tail
+}
+
+// complete adds the newline to an entry that lacks nothing else, and returns what is torn then. Repairing it instead would end its line too, and so make it
+// an entry and torn bytes at once.
+func (l *Log) complete(torn []byte) ([]byte, error) {
+	if _, _, err := decode(torn[bytes.LastIndexByte(torn, '\n')+1:]); err != nil {
+		return torn, nil
+	}
+	l.size = -1
+	_, err := l.f.Write([]byte{'\n'})
+	if err == nil {
+		err = l.f.Sync()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("audit: append: %w", err)
+	}
+	return l.catchUp()
 }
 
 // repair ends the torn line and says so, in one write: if that is torn too, all of it becomes the next repair's torn bytes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -107,27 +108,21 @@ func (c *Custodian) DestroyVersion(ctx context.Context, version uint32) error {
 	return c.k.cfg.Store.Shred(ctx, c.k.cfg.Now().UTC(), r.ID)
 }
 
-// Destroy shreds the tenant: every KEK and the private signing key. It returns the IDs of the keys destroyed. It cannot be undone.
+// Destroy shreds the tenant: every KEK and the private signing key. It returns the IDs of the keys destroyed. It cannot be undone. Destroying again makes
+// sure of what a crash or a busy store left undone, and returns the same.
 func (c *Custodian) Destroy(ctx context.Context) ([]string, error) {
 	if err := c.permit(ctx, ActionDestroy, "keys"); err != nil {
 		return nil, err
 	}
-	set, err := c.k.load(ctx)
+	records, err := c.k.cfg.Store.Records(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("kms: destroy: %w", err)
 	}
 	var ids []string
-	for v := uint32(1); v <= set.current; v++ {
-		if r, ok := set.keks[v]; ok && len(r.Wrapped) > 0 {
-			ids = append(ids, r.ID)
-		}
+	for _, r := range records {
+		ids = append(ids, r.ID)
 	}
-	if len(set.signing.Wrapped) > 0 {
-		ids = append(ids, set.signing.ID)
-	}
-	if len(ids) == 0 {
-		return nil, ErrDestroyed
-	}
+	slices.Sort(ids)
 	if err := c.k.cfg.Store.Shred(ctx, c.k.cfg.Now().UTC(), ids...); err != nil {
 		return nil, fmt.Errorf("kms: destroy: %w", err)
 	}

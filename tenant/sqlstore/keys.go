@@ -73,7 +73,7 @@ func (k *Keys) Shred(ctx context.Context, at time.Time, ids ...string) error {
 	err := k.db.Update(ctx, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			// Overwritten first at its own length: secure_delete zeroes freed pages, this also covers a row that stays in its page.
-			_, err := tx.ExecContext(ctx, `UPDATE tenant_keys SET wrapped = zeroblob(coalesce(length(wrapped), 0)) WHERE id = $1`, id)
+			_, err := tx.ExecContext(ctx, `UPDATE tenant_keys SET wrapped = zeroblob(length(wrapped)) WHERE id = $1 AND wrapped IS NOT NULL`, id)
 			if err != nil {
 				return err
 			}
