@@ -181,12 +181,6 @@ func TestVerifyNamesTheFirstBadEntry(t *testing.T) {
 		}
 	}
 	// The whole file made anew by someone who knows the format: a sound chain, but not the one whose head is known.
-	forged := filepath.Join(t.TempDir(), "audit.log")
-	write(t, open(t, forged), 7)
-	f := open(t, forged)
-	if err := f.As("mallory").Audit(ctx, "x", "y"); err != nil {
-		t.Fatal(err)
-	}
 	other := filepath.Join(t.TempDir(), "audit.log")
 	o := open(t, other)
 	if err := o.As("mallory").Audit(ctx, "x", "y"); err != nil {
@@ -196,7 +190,6 @@ func TestVerifyNamesTheFirstBadEntry(t *testing.T) {
 	if _, err := audit.VerifyFile(other, known); !errors.Is(err, audit.ErrHead) {
 		t.Errorf("forged: %v", err)
 	}
-	// A repair that repairs nothing, or other bytes than those before it, is no cover.
 	if _, err := audit.Verify(bytes.NewReader(good), known); err != nil {
 		t.Errorf("the original: %v", err)
 	}
