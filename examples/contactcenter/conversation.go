@@ -23,9 +23,11 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 	p.leg.FlushDigits() // keys pressed while waiting are not for the agent
 	bridge, err := media.NewBridge(p.leg, s.leg)
 	by := "caller"
-	if err != nil {
+	switch {
+	case errors.Is(err, media.ErrClosed): // the caller hung up as the agent answered
+	case err != nil:
 		p.site.log.Error("legs not joined", "call", p.call.ID(), "err", err)
-	} else {
+	default:
 		select {
 		case <-p.call.Done():
 		case <-s.call.Done():
@@ -39,15 +41,14 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 	}
 	p.leg.SetTap(nil)
 	s.leg.SetTap(nil)
-	// The other side learns of the end before the recording is closed, which waits for the disk.
-	done := make(chan struct{})
-	go func() { // waited for below
-		defer close(done)
-		s.end()
+	// The agent is free once their phone is: the next caller must not wait for this one's phone to confirm its BYE, nor for the disk.
+	p.site.wg.Add(1)
+	go func() { // ends with the BYE and the recording's last write, both bounded; waited for by close
+		defer p.site.wg.Done()
+		_ = p.Hangup(ctx, "")
+		p.closeTrack(track)
 	}()
-	_ = p.Hangup(ctx, "")
-	<-done
-	p.closeTrack(track)
+	s.end()
 	return by
 }
 

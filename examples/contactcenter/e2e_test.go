@@ -78,6 +78,13 @@ func (l logWriter) Write(b []byte) (int, error) {
 	return l.w.log.Write(b)
 }
 
+// logged is the log so far, of a server that may be writing it.
+func (w *world) logged() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.String()
+}
+
 // testConfig is the demo's configuration on free ports with short times.
 func testConfig(t *testing.T, change func(*config)) *config {
 	t.Helper()

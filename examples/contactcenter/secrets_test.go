@@ -60,13 +60,13 @@ func TestKeysAreFreshAndInNoLog(t *testing.T) {
 	require.GreaterOrEqual(t, len(keys), 10, "an offer and an answer of each call")
 	for k, n := range keys {
 		require.Equal(t, 1, n, "a key was used twice")
-		require.NotContains(t, w.log.String(), k)
+		require.NotContains(t, w.logged(), k)
 	}
 	all, err := json.Marshal(w.find(func(event) bool { return true }))
 	require.NoError(t, err)
-	require.NotContains(t, string(all)+w.log.String(), "inline:")
+	require.NotContains(t, string(all)+w.logged(), "inline:")
 	for _, pw := range w.passwords {
-		require.NotContains(t, w.log.String(), pw)
+		require.NotContains(t, w.logged(), pw)
 	}
 	control.Proves(t, "ENC-10")
 }

@@ -15,11 +15,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	_ "modernc.org/sqlite" // the driver of Dialect SQLite
 )
@@ -35,11 +34,14 @@ const (
 // ErrUnsupported is returned by Open for a data source that no dialect serves.
 var ErrUnsupported = errors.New("sqldb: unsupported data source")
 
+// ErrClosed is returned by a DB that is closed.
+var ErrClosed = errors.New("sqldb: closed")
+
 // DB is an open database with the schema of one room applied. It is safe for concurrent use.
 type DB struct {
 	*pool
 	dialect Dialect
-	closing sync.Once
+	closed  atomic.Bool
 }
 
 // Open opens dsn and applies the migrations of room that are not applied yet, in order, each in a transaction.
@@ -82,19 +84,25 @@ func (db *DB) Dialect() Dialect { return db.dialect }
 
 // Close closes the database. It is safe to call again.
 func (db *DB) Close() error {
-	var err error
-	db.closing.Do(func() { err = db.release() })
-	return err
+	if db.closed.Swap(true) {
+		return nil
+	}
+	return db.release()
 }
 
 // Update runs f in a write transaction: committed if f returns nil, rolled back otherwise. One Update runs at a time.
-func (db *DB) Update(ctx context.Context, f func(tx *sql.Tx) error) error { return inTx(ctx, db.w, f) }
+func (db *DB) Update(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return db.inTx(ctx, db.w, f)
+}
 
 // View runs f in a read-only transaction that sees one consistent state.
-func (db *DB) View(ctx context.Context, f func(tx *sql.Tx) error) error { return inTx(ctx, db.r, f) }
+func (db *DB) View(ctx context.Context, f func(tx *sql.Tx) error) error { return db.inTx(ctx, db.r, f) }
 
 // Checkpoint moves the write-ahead log into the database and empties it, so that what was deleted is in neither.
 func (db *DB) Checkpoint(ctx context.Context) error {
+	if db.closed.Load() {
+		return ErrClosed
+	}
 	var busy, logged, moved int
 	if err := db.w.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &logged, &moved); err != nil {
 		return fmt.Errorf("sqldb: checkpoint: %w", err)
@@ -105,8 +113,11 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	return nil
 }
 
-func inTx(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
-	tx, err := db.BeginTx(ctx, nil)
+func (db *DB) inTx(ctx context.Context, conns *sql.DB, f func(tx *sql.Tx) error) error {
+	if db.closed.Load() { // the connections may be open still, for others
+		return ErrClosed
+	}
+	tx, err := conns.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("sqldb: begin: %w", err)
 	}

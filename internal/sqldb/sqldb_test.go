@@ -98,6 +98,40 @@ func containsBytes(b, sub []byte) bool {
 	return false
 }
 
+// Rooms that share a file take turns: with connections of their own, SQLite would make all but one sleep and try again.
+func TestRoomsOfOneFileTakeTurns(t *testing.T) {
+	ctx, path := context.Background(), filepath.Join(t.TempDir(), "x.db")
+	const rooms, each = 4, 50
+	errs := make(chan error, rooms)
+	for i := range rooms {
+		name := string(rune('a' + i))
+		db, err := sqldb.Open(ctx, path, name, `CREATE TABLE `+name+`_items (id INTEGER)`)
+		require.NoError(t, err)
+		go func() { // ends with its updates, waited for below
+			var errList []error
+			for n := range each {
+				errList = append(errList, db.Update(ctx, func(tx *sql.Tx) error { _, err := tx.Exec(`INSERT INTO `+name+`_items VALUES ($1)`, n); return err }))
+			}
+			errList = append(errList, db.Close(), db.Close())
+			if err := db.Update(ctx, func(*sql.Tx) error { return nil }); !errors.Is(err, sqldb.ErrClosed) {
+				errList = append(errList, errors.New("a closed DB takes updates"))
+			}
+			errs <- errors.Join(errList...)
+		}()
+	}
+	for range rooms {
+		require.NoError(t, <-errs)
+	}
+	db, err := sqldb.Open(ctx, path, "a", `CREATE TABLE a_items (id INTEGER)`)
+	require.NoError(t, err)
+	defer db.Close()
+	var n int
+	require.NoError(t, db.View(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRow(`SELECT (SELECT count(*) FROM a_items) + (SELECT count(*) FROM d_items)`).Scan(&n)
+	}))
+	require.Equal(t, 2*each, n)
+}
+
 func TestUnknownDialect(t *testing.T) {
 	_, err := sqldb.Open(context.Background(), "postgres://localhost/x", "x")
 	require.ErrorIs(t, err, sqldb.ErrUnsupported)
