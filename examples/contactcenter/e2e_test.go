@@ -257,6 +257,36 @@ func (w *world) get(t *testing.T, path string) string {
 	return string(b)
 }
 
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// configWith writes the demo's configuration with more at its end.
+func configWith(t *testing.T, more string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.hcl")
+	writeFile(t, path, string(demoConfig)+more)
+	return path
+}
+
+// failToStart starts a server that should refuse to run, and returns why it did.
+func (w *world) failToStart() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	dep, err := openDeployment(ctx, w.cfg, true)
+	require.NoError(w.t, err)
+	defer dep.Close()
+	require.NoError(w.t, dep.ensureTenants(ctx, io.Discard))
+	n, err := newNode(ctx, w.cfg, dep, io.Discard, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return n.run(ctx, ctx, io.Discard)
+}
+
 func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
