@@ -15,9 +15,9 @@ media {
 tenant "acme" {
   domain  = "acme.localhost"
   aliases = ["acme", "acme.test"]
-  # SHA-256 alone is the default. The demo asks for MD5 alone so that any phone can try it: many know nothing else, and some of them (baresip
-  # before 3.12, sipp 3.6) give up as soon as a challenge with SHA-256 stands beside the one they know, in whatever order. It travels inside
-  # TLS, and the passwords made here are too long to guess. Where all phones know RFC 8760, leave this line out.
+  # SHA-256 alone is the default. The demo asks for MD5 alone so that any phone can try it: many know nothing else, and some of them give up
+  # when a challenge with SHA-256 stands beside the one they know (baresip before 3.12) or in front of it (sipp 3.6). It travels inside TLS,
+  # and the passwords made here are too long to guess. Where all phones know RFC 8760, leave this line out.
   digest = ["MD5"]
 
   # Made when the tenant is: each gets a password that is printed once.

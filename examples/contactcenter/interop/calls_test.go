@@ -12,6 +12,7 @@ import (
 // Two real phones talk through the menu and the queue; each hears the other's tone, whatever codec it has; either may hang up.
 func TestBaresipCallsBaresip(t *testing.T) {
 	need(t, "baresip", "socat", "ip")
+	t.Parallel()
 	l := newLAN(t)
 	s := startServer(t, siteConfig{Namespace: l.server, IP: l.serverIP, SIP: 5061, Management: 8444})
 	const agentSays = 900

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -80,13 +81,15 @@ type lan struct {
 	wire               string // the phones' end
 }
 
+var lans atomic.Int32
+
 // namespacePrefix is followed by the process id, so that a later run can tell what was left behind.
 const namespacePrefix = "rf-interop-"
 
 func newLAN(t *testing.T) *lan {
 	t.Helper()
 	needRoot(t)
-	id := fmt.Sprintf("%s%d", namespacePrefix, os.Getpid())
+	id := fmt.Sprintf("%s%d-%d", namespacePrefix, os.Getpid(), lans.Add(1))
 	// 198.18.0.0/15 is set aside for tests of network devices (RFC 2544): no machine is reached there by accident.
 	l := &lan{server: id + "-s", phones: id + "-p", serverIP: "198.18.0.1", phonesIP: "198.18.0.2", wire: "phones0"}
 	t.Cleanup(func() {

@@ -54,6 +54,7 @@ type siteConfig struct {
 	Digest          string // of both tenants; empty: MD5 alone, which is all that these peers can do
 	Waiver          string // listen address of a plaintext listener
 	Until           string
+	Env             []string
 }
 
 var siteTemplate = template.Must(template.New("site").Parse(`
@@ -110,6 +111,7 @@ func startServer(t *testing.T, site siteConfig) *server {
 	require.NoError(t, siteTemplate.Execute(&hcl, site))
 	require.NoError(t, os.WriteFile(s.config, hcl.Bytes(), 0o600))
 	s.cmd = in(site.Namespace, binary, "--config", s.config)
+	s.cmd.Env = append(os.Environ(), site.Env...)
 	pipe, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	s.cmd.Stderr = &s.stderr
