@@ -49,6 +49,7 @@ type Call struct {
 type accepted struct {
 	acked chan struct{}
 	timer *time.Timer
+	tx    *msg.ServerTx
 	// lateOffer: our 2xx carried the offer, so the ACK carries the answer.
 	lateOffer bool
 }
@@ -118,7 +119,10 @@ func (c *Call) Answer(ctx context.Context, m Media) error {
 	if !c.incoming {
 		return errors.New("sip: Answer on a call of our own")
 	}
-	body, late, err := c.describe(ctx, m, c.offer)
+	c.mu.Lock()
+	offer := c.offer
+	c.mu.Unlock()
+	body, late, err := c.describe(ctx, m, offer)
 	if err != nil {
 		c.refuse(488, &StatusError{Code: 488, Method: "INVITE"})
 		return err
@@ -158,7 +162,7 @@ func (c *Call) describe(ctx context.Context, m Media, offer []byte) (body []byte
 // accept sends a 2xx to an INVITE and repeats it at T1, doubling to T2, until its ACK comes; after 64*T1 it gives the call up.
 func (c *Call) accept(req *msg.Request, tx *msg.ServerTx, body []byte, late bool) (<-chan struct{}, error) {
 	res := c.ep.response(req, 200, body, &msg.ContactHeader{Address: *c.d.contact.Clone()}, header("Allow", allowedMethods))
-	a := &accepted{acked: make(chan struct{}), lateOffer: late}
+	a := &accepted{acked: make(chan struct{}), lateOffer: late, tx: tx}
 	c.mu.Lock()
 	if c.state == stateEnded {
 		c.mu.Unlock()
@@ -266,7 +270,7 @@ func (c *Call) finish(cause error) *msg.Request {
 	for _, a := range c.awaiting {
 		a.timer.Stop()
 	}
-	c.awaiting = nil
+	c.awaiting, c.media, c.offer = nil, nil, nil // transactions remember the call for 64*T1; they must not keep its media alive
 	close(c.done)
 	c.mu.Unlock()
 	c.cancel()

@@ -177,7 +177,11 @@ func (ep *Endpoint) onACK(req *msg.Request) {
 	m := c.media
 	c.mediaBusy = false
 	c.mu.Unlock()
-	if a.lateOffer {
+	if c.src.network != "UDP" {
+		// Nothing is repeated on a reliable transport, so the 64*T1 for which RFC 6026 keeps the transaction would only keep memory.
+		a.tx.Terminate()
+	}
+	if a.lateOffer && m != nil {
 		if err := m.Accept(c.ctx, req.Body()); err != nil {
 			ep.log.Info("sip: answer in ACK refused", "call", c.id, "err", err)
 			c.end(ErrLocalBye, true)
