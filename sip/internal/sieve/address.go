@@ -1,0 +1,184 @@
+package sieve
+
+import (
+	"strings"
+)
+
+// Address is a name-addr or addr-spec with parameters (RFC 3261 section 20.10).
+type Address struct {
+	Display   string // as written, quotes included
+	URI       string
+	Scheme    string // lower case
+	Params    []Param
+	bracketed bool
+}
+
+func address(v string) (Address, bool) {
+	var a Address
+	v = strings.Trim(v, " \t")
+	rest := v
+	if strings.HasPrefix(v, `"`) {
+		i := 1
+		for ; i < len(v) && v[i] != '"'; i++ {
+			if v[i] == '\\' {
+				i++
+			}
+		}
+		if i >= len(v) {
+			return a, false
+		}
+		a.Display, rest = v[:i+1], strings.TrimLeft(v[i+1:], " \t")
+		if !strings.HasPrefix(rest, "<") {
+			return a, false
+		}
+	} else if i := strings.IndexByte(v, '<'); i >= 0 && !strings.Contains(v[:i], ";") {
+		a.Display, rest = strings.TrimRight(v[:i], " \t"), v[i:]
+		if strings.ContainsAny(a.Display, `",;<>\`) { // a comma needs quotes
+			return a, false
+		}
+	}
+	tail := ""
+	if strings.HasPrefix(rest, "<") {
+		i := strings.IndexByte(rest, '>')
+		if i < 0 {
+			return a, false
+		}
+		a.URI, tail, a.bracketed = rest[1:i], rest[i+1:], true
+	} else {
+		i := strings.IndexByte(rest, ';')
+		if i < 0 {
+			i = len(rest)
+		}
+		a.URI, tail = strings.TrimRight(rest[:i], " \t"), rest[i:]
+		if strings.ContainsAny(a.URI, ",?") { // RFC 3261 section 20.10: these need brackets
+			a.URI = ""
+			return a, false
+		}
+	}
+	scheme, _, ok := uri(a.URI)
+	if !ok {
+		a.URI = ""
+		return a, false
+	}
+	a.Scheme = scheme
+	a.Params, ok = list(tail)
+	return a, ok
+}
+
+// String writes the address in canonical form: brackets always, no space between parameters.
+func (a Address) String() string {
+	var b strings.Builder
+	if a.Display != "" {
+		b.WriteString(a.Display)
+		b.WriteByte(' ')
+	}
+	b.WriteByte('<')
+	b.WriteString(a.URI)
+	b.WriteByte('>')
+	for _, p := range a.Params {
+		b.WriteByte(';')
+		b.WriteString(p.Name)
+		if !p.Bare {
+			b.WriteByte('=')
+			b.WriteString(p.Value)
+		}
+	}
+	return b.String()
+}
+
+// Via is one hop (RFC 3261 section 20.42).
+type Via struct {
+	Transport, SentBy string
+	Params            []Param
+}
+
+func vias(v string) ([]Via, bool) {
+	parts, ok := split(v)
+	var out []Via
+	for _, p := range parts {
+		hop, good := via(p)
+		if !good {
+			ok = false
+		}
+		if hop.SentBy != "" {
+			out = append(out, hop)
+		}
+	}
+	return out, ok
+}
+
+func via(s string) (Via, bool) {
+	var v Via
+	proto, rest, ok1 := strings.Cut(s, "/")
+	version, rest, ok2 := strings.Cut(rest, "/")
+	rest = strings.TrimLeft(rest, " \t")
+	i := strings.IndexAny(rest, " \t")
+	if !ok1 || !ok2 || i < 0 {
+		return v, false
+	}
+	transport, rest := rest[:i], strings.TrimLeft(rest[i:], " \t")
+	sentBy, tail := rest, ""
+	if i := strings.IndexByte(rest, ';'); i >= 0 {
+		sentBy, tail = rest[:i], rest[i:]
+	}
+	sentBy = strings.Trim(sentBy, " \t")
+	if host, port, ok := strings.Cut(sentBy, ":"); ok && !strings.HasPrefix(sentBy, "[") { // white space may stand around the colon
+		sentBy = strings.TrimRight(host, " \t") + ":" + strings.TrimLeft(port, " \t")
+	}
+	if !token(transport) || !hostPort(sentBy, false) {
+		return v, false
+	}
+	v.Transport, v.SentBy = strings.ToUpper(transport), sentBy
+	var ok bool
+	v.Params, ok = list(tail)
+	return v, ok && strings.EqualFold(strings.Trim(proto, " \t"), "SIP") && strings.Trim(version, " \t") == "2.0"
+}
+
+func (v Via) append(dst []byte, rport bool) []byte {
+	dst = append(append(dst, "SIP/2.0/"...), v.Transport...)
+	dst = append(append(dst, ' '), v.SentBy...)
+	for _, p := range v.Params {
+		name := p.Name
+		switch lower := strings.ToLower(name); lower {
+		case "branch", "received", "maddr", "ttl":
+			name = lower
+		case "rport":
+			if rport {
+				continue
+			}
+			name = lower
+		}
+		dst = append(append(dst, ';'), name...)
+		if !p.Bare {
+			dst = append(append(dst, '='), p.Value...)
+		}
+	}
+	if rport {
+		dst = append(dst, ";rport"...)
+	}
+	return dst
+}
+
+// received adds where the request came from (RFC 3261 section 18.2.1, RFC 3581 section 4), and drops what the sender wrote there.
+func (v Via) received(ip, port string) Via {
+	out := v
+	out.Params = nil
+	rport := false
+	for _, p := range v.Params {
+		switch strings.ToLower(p.Name) {
+		case "received":
+		case "rport":
+			rport = true
+		default:
+			out.Params = append(out.Params, p)
+		}
+	}
+	host := strings.Trim(v.SentBy, "[]")
+	if rport || (host != ip && !strings.HasPrefix(v.SentBy, ip+":")) {
+		out.Params = append(out.Params, Param{Name: "received", Value: ip})
+	}
+	if rport {
+		out.Params = append(out.Params, Param{Name: "rport", Value: port})
+	}
+	return out
+}

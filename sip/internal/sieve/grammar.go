@@ -1,0 +1,271 @@
+package sieve
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// once are headers of which there may be one only. The rest of RFC 3261 table 2 decides nothing here.
+var once = map[string]bool{
+	"From": true, "To": true, "Call-ID": true, "CSeq": true, "Max-Forwards": true, "Content-Length": true, "Content-Type": true,
+	"Content-Encoding": true, "Expires": true, "Refer-To": true, "Referred-By": true, "Replaces": true, "Session-Expires": true, "Min-SE": true,
+}
+
+// names are the full names of headers that anybody here looks at, by lower-case and compact form (RFC 3261 section 7.3.3).
+var names = func() map[string]string {
+	out := make(map[string]string)
+	for _, n := range []string{
+		"Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Content-Encoding", "Contact", "Route", "Record-Route",
+		"Expires", "Require", "Proxy-Require", "Supported", "Allow", "Accept", "Accept-Encoding", "Authorization", "Proxy-Authorization", "WWW-Authenticate",
+		"Proxy-Authenticate", "Refer-To", "Referred-By", "Replaces", "Session-Expires", "Min-SE", "Event", "User-Agent", "Retry-After", "Min-Expires",
+		"RSeq", "RAck", "Subject", "Allow-Events", "Unsupported", "Warning", "Date", "Path", "Service-Route", "Identity", "P-Asserted-Identity",
+	} {
+		out[strings.ToLower(n)] = n
+	}
+	for c, n := range map[string]string{
+		"v": "Via", "f": "From", "t": "To", "i": "Call-ID", "l": "Content-Length", "c": "Content-Type", "e": "Content-Encoding", "m": "Contact",
+		"k": "Supported", "r": "Refer-To", "b": "Referred-By", "x": "Session-Expires", "o": "Event", "s": "Subject", "u": "Allow-Events", "y": "Identity",
+	} {
+		out[c] = n
+	}
+	return out
+}()
+
+func fullName(s string) string {
+	if n, ok := names[s]; ok {
+		return n
+	}
+	if n, ok := names[strings.ToLower(s)]; ok {
+		return n
+	}
+	return s
+}
+
+func tokenByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-.!%*_+`'~", c) >= 0
+}
+
+func token(s string) bool {
+	for i := range len(s) {
+		if !tokenByte(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// clean reports that s has no control character but tab.
+func clean(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// printable is clean, except that a quoted-pair may hold any character but CR and LF (RFC 3261 section 25.1).
+func printable(s string) bool {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			if i++; i < len(s) && (s[i] == '\r' || s[i] == '\n') {
+				return false
+			}
+		case c < ' ' && c != '\t' || c == 0x7f:
+			return false
+		}
+	}
+	return true
+}
+
+func isVersion(s string) bool {
+	rest, ok := strings.CutPrefix(s, "SIP/")
+	major, minor, dot := strings.Cut(rest, ".")
+	return ok && dot && digits(major) && digits(minor)
+}
+
+// uri checks a URI as far as it decides anything: its scheme and, for SIP, its host and port. hasHeaders reports a "?" component.
+func uri(s string) (scheme string, hasHeaders, ok bool) {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"' {
+			return "", false, false
+		}
+	}
+	scheme, rest, found := strings.Cut(s, ":")
+	if !found || !token(scheme) || rest == "" || !(scheme[0] >= 'a' && scheme[0] <= 'z' || scheme[0] >= 'A' && scheme[0] <= 'Z') {
+		return "", false, false
+	}
+	scheme = strings.ToLower(scheme)
+	if scheme != "sip" && scheme != "sips" {
+		return scheme, false, true
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		// One "@" only: with two, this package and another could disagree about the host, and with it about the tenant. "/" and "[" would lead the
+		// library astray in the same way.
+		user := rest[:at]
+		if user == "" || strings.ContainsAny(user, "@[]\\^`{}|") || strings.HasPrefix(user, "//") || user[0] == ':' {
+			return "", false, false
+		}
+		rest = rest[at+1:]
+	}
+	end := strings.IndexAny(rest, ";?")
+	tail := ""
+	if end >= 0 {
+		rest, tail = rest[:end], rest[end:]
+	}
+	return scheme, strings.Contains(tail, "?"), hostPort(rest, true) && params(tail)
+}
+
+func params(tail string) bool {
+	tail, _, _ = strings.Cut(tail, "?")
+	if tail == "" {
+		return true
+	}
+	for _, p := range strings.Split(tail[1:], ";") {
+		name, _, _ := strings.Cut(p, "=")
+		if name == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// hostPort checks host [":" port].
+func hostPort(s string, strict bool) bool {
+	host, port, ok := s, "", true
+	if strings.HasPrefix(s, "[") {
+		i := strings.IndexByte(s, ']')
+		if i < 0 {
+			return false
+		}
+		a, err := netip.ParseAddr(s[1:i])
+		if err != nil || !a.Is6() || a.Zone() != "" {
+			return false
+		}
+		if rest := s[i+1:]; rest != "" {
+			if port, ok = strings.CutPrefix(rest, ":"); !ok || port == "" {
+				return false
+			}
+		}
+		host = ""
+	} else if h, p, has := strings.Cut(s, ":"); has {
+		if host, port = h, p; port == "" {
+			return false
+		}
+	}
+	if !strings.HasPrefix(s, "[") {
+		if host == "" || len(host) > 255 {
+			return false
+		}
+		for i := range len(host) {
+			c := host[i]
+			if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_') && (strict || !tokenByte(c)) {
+				return false
+			}
+		}
+	}
+	if port == "" {
+		return true
+	}
+	n, err := strconv.Atoi(port)
+	return digits(port) && err == nil && n > 0 && n <= 65535
+}
+
+// split cuts a value at commas outside quotes and angle brackets. ok is false for an empty part and for quotes or brackets left open.
+func split(v string) (parts []string, ok bool) {
+	ok = true
+	angle, quoted, from := false, false, 0
+	add := func(s string) {
+		if s = strings.Trim(s, " \t"); s == "" {
+			ok = false
+			return
+		}
+		parts = append(parts, s)
+	}
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			angle = true
+		case c == '>':
+			angle = false
+		case c == ',' && !angle:
+			add(v[from:i])
+			from = i + 1
+		}
+	}
+	add(v[from:])
+	return parts, ok && !quoted && !angle
+}
+
+// list reads *(SEMI name [EQUAL value]) into params, names as they are.
+func list(s string) ([]Param, bool) {
+	var out []Param
+	for s = strings.Trim(s, " \t"); s != ""; s = strings.TrimLeft(s, " \t") {
+		if s[0] != ';' {
+			return out, false
+		}
+		s = strings.TrimLeft(s[1:], " \t")
+		n := 0
+		for n < len(s) && tokenByte(s[n]) {
+			n++
+		}
+		if n == 0 {
+			return out, false
+		}
+		p := Param{Name: s[:n], Bare: true}
+		s = strings.TrimLeft(s[n:], " \t")
+		if strings.HasPrefix(s, "=") {
+			s = strings.TrimLeft(s[1:], " \t")
+			n = 0
+			if strings.HasPrefix(s, `"`) {
+				for n = 1; n < len(s) && s[n] != '"'; n++ {
+					// A ";" in here is where the library and this package would read different parameters.
+					if s[n] == ';' {
+						return out, false
+					}
+					if s[n] == '\\' {
+						n++
+					}
+				}
+				if n++; n > len(s) {
+					return out, false
+				}
+			} else {
+				for n < len(s) && (tokenByte(s[n]) || strings.IndexByte("[]:/@&+$?", s[n]) >= 0 || s[n] >= 0x80) { // token, host, or what phones take for a token
+					n++
+				}
+				if n == 0 {
+					return out, false
+				}
+			}
+			p.Value, p.Bare = s[:n], false
+			s = s[n:]
+		}
+		for _, q := range out {
+			if strings.EqualFold(q.Name, p.Name) { // RFC 3261 section 7.3.1: once each; of two tags, two readers could believe one each
+				return out, false
+			}
+		}
+		out = append(out, p)
+	}
+	return out, true
+}
