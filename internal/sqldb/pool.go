@@ -56,6 +56,7 @@ func newPool(path string) (*pool, error) {
 		return nil, errors.Join(fmt.Errorf("sqldb: %w", err), w.Close())
 	}
 	r.SetMaxOpenConns(4)
+	r.SetMaxIdleConns(4) // the default keeps two; opening one costs more than most reads
 	return &pool{w: w, r: r, path: path}, nil
 }
 

@@ -117,32 +117,39 @@ func startServer(t *testing.T, agents, phones int) *server {
 	port := l.Addr().(*net.TCPAddr).Port
 	require.NoError(t, l.Close()) // free a moment ago
 	s := &server{t: t, program: path, config: filepath.Join(dir, "load.hcl"), addr: fmt.Sprintf("127.0.0.1:%d", port),
-		ready: make(chan struct{}), read: make(chan struct{}), passwords: map[string]string{}, ended: map[string]int{}, recorded: map[string]int{}}
+		passwords: map[string]string{}, ended: map[string]int{}, recorded: map[string]int{}}
 	data := filepath.Join(dir, "data")
 	text := fmt.Sprintf(configText, data, port, numbers(2001, agents), numbers(3001, phones))
 	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
-	s.cmd = exec.Command(path, "--config", s.config, "serve")
+	s.start()
+	t.Cleanup(s.stop)
+	pem, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
+	require.NoError(t, err)
+	s.roots = x509.NewCertPool()
+	require.True(t, s.roots.AppendCertsFromPEM(pem))
+	return s
+}
+
+// start starts the program, with what env adds to the environment.
+func (s *server) start(env ...string) {
+	s.ready, s.read = make(chan struct{}), make(chan struct{})
+	s.cmd = exec.Command(s.program, "--config", s.config, "serve")
+	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.Stderr = &s.stderr
 	out, err := s.cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, s.cmd.Start())
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.cmd.Start())
 	go func() { // ends with the process, which stop waits for
 		defer close(s.read)
 		for sc := bufio.NewScanner(out); sc.Scan(); {
 			s.line(sc.Bytes())
 		}
 	}()
-	t.Cleanup(s.stop)
 	select {
 	case <-s.ready:
 	case <-time.After(30 * time.Second):
-		t.Fatal("the server did not start")
+		s.t.Fatal("the server did not start")
 	}
-	pem, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
-	require.NoError(t, err)
-	s.roots = x509.NewCertPool()
-	require.True(t, s.roots.AppendCertsFromPEM(pem))
-	return s
 }
 
 func numbers(first, n int) string {
