@@ -83,7 +83,7 @@ func figureCallToOffer(t *testing.T) {
 				t.Errorf("call: %v", err)
 				return
 			}
-			pause(time.Second)
+			pause(1050 * time.Millisecond) // ends between two calls, not with the next
 			k.hangup()
 		}()
 		<-tick.C
