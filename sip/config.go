@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/ringfence/ringfence/sip/internal/digest"
@@ -66,6 +68,29 @@ type Config struct {
 	MaxConns int
 	// MaxPerSource bounds connections of one address. If zero, 1000.
 	MaxPerSource int
+	// RequestRate is how many requests a second one source may make that has not authenticated. A source is an IPv4 address or the /64 of an
+	// IPv6 address. More are answered with 503 and Retry-After and lose their connection; datagrams are dropped. A log-in gives back what
+	// it cost. If zero, 100.
+	RequestRate int
+	// RequestBurst is how many such requests of one source are served at once. If zero, 1000.
+	RequestBurst int
+	// TotalRate is RequestRate for all sources together. Connections that have authenticated are not counted. If zero, 2000.
+	TotalRate int
+	// TotalBurst is RequestBurst for all sources together. If zero, 10000.
+	TotalBurst int
+	// LockAfter is how many wrong answers for one user from one source are checked before further ones are refused unseen, for 1 s at first and twice as
+	// long with each further wrong answer, up to 15 min. 20 times as many from one source, of whatever users, lock all of its answers but those
+	// on connections that have authenticated; each log-in makes five of them good. If zero, 5.
+	LockAfter int
+	// BanAfter is how many offences of one source within 10 min have it banned: malformed messages, unknown domains, failed log-ins, and challenges
+	// without an answer, of which five are one offence. Each log-in makes two offences good, and connections that have authenticated commit
+	// none. If zero, 100.
+	BanAfter int
+	// BanTime is how long a source is banned first; each further ban is twice as long, up to a day. If zero, 10 min.
+	BanTime time.Duration
+	// AllowSources are never banned, and limited by TotalRate only: offices and carriers with many phones behind one address. The lock-out of
+	// LockAfter per user holds for them too. If empty, there are none.
+	AllowSources []netip.Prefix
 	// UserAgent is sent as Server and User-Agent. If empty, none is sent: a version helps an attacker most.
 	UserAgent string
 	// Logger gets events without credentials, keys or bodies. If nil, slog.Default().
@@ -88,6 +113,21 @@ func (c Config) withDefaults() Config {
 	if c.MaxPerSource <= 0 {
 		c.MaxPerSource = defaultMaxPerSource
 	}
+	for _, d := range []struct {
+		field *int
+		def   int
+	}{
+		{&c.RequestRate, defaultRequestRate}, {&c.RequestBurst, defaultRequestBurst}, {&c.TotalRate, defaultTotalRate}, {&c.TotalBurst, defaultTotalBurst},
+		{&c.LockAfter, defaultLockAfter}, {&c.BanAfter, defaultBanAfter},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.def
+		}
+	}
+	if c.BanTime <= 0 {
+		c.BanTime = defaultBanTime
+	}
+	c.AllowSources = slices.Clone(c.AllowSources)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -97,6 +137,11 @@ func (c Config) withDefaults() Config {
 func (c Config) validate() error {
 	if err := checkText(c.UserAgent); err != nil {
 		return errors.Join(errors.New("sip: Config.UserAgent"), err)
+	}
+	for _, p := range c.AllowSources {
+		if !p.IsValid() {
+			return errors.New("sip: Config.AllowSources has a prefix that is none")
+		}
 	}
 	if c.Client.cfg != nil && c.Client.server {
 		return errors.New("sip: Config.Client was made by ServerTLS")

@@ -2,7 +2,10 @@ package sip
 
 import (
 	"crypto/tls"
+	"strings"
 	"time"
+
+	"github.com/ringfence/ringfence/sip/internal/sieve"
 )
 
 // Policy defaults of this package. They are limits against strangers; a Config can change those that have a field.
@@ -14,10 +17,29 @@ const (
 	defaultMaxHalfOpen      = 256              // handshakes at once, of all sources
 	defaultMaxCalls         = 2000             // calls at once
 	defaultNonceLife        = 5 * time.Minute
-	maxMessage              = 64 << 10 // bytes of one SIP message, headers and body
-	minExpires              = 60       // seconds; RFC 3261 section 10.2.8
-	maxExpires              = 3600     // seconds
-	maxContacts             = 8        // Contact values of one REGISTER
+	maxMessage              = sieve.MaxMessage
+	minExpires              = 60   // seconds; RFC 3261 section 10.2.8
+	maxExpires              = 3600 // seconds
+	maxContacts             = 8    // Contact values of one REGISTER
+
+	// Strangers. An office behind one address survives these because its phones authenticate, which gives back what they spent.
+	defaultRequestRate  = 100              // a second, of one source
+	defaultRequestBurst = 1000             // at once, of one source
+	defaultTotalRate    = 2000             // a second, of all sources
+	defaultTotalBurst   = 10000            // at once, of all sources
+	defaultLockAfter    = 5                // failures of one user from one source
+	sourceLockFactor    = 20               // so many times as many failures of one source lock all its strangers
+	lockFirst           = time.Second      // doubles with each further failure
+	lockMax             = 15 * time.Minute // up to this
+	lockForget          = time.Hour
+	defaultBanAfter     = 100 // offences of one source
+	banWindow           = 10 * time.Minute
+	defaultBanTime      = 10 * time.Minute // doubles with each further ban
+	banMax              = 24 * time.Hour
+	maxSources          = 32768     // entries of each table of sources, some 100 bytes each
+	knownTime           = time.Hour // a datagram flow is a stranger again after this silence
+	maxPacketSources    = 16384     // datagram sources the library may remember at once
+	retryAfter          = "10"      // seconds
 
 	// RFC 3261 section 17.1.1.1, the defaults. They are fixed: a process has one T1.
 	t1 = 500 * time.Millisecond
@@ -35,3 +57,5 @@ func aeadSuites() []uint16 {
 
 // allowedMethods is what this package truly handles, in the order it is written in Allow.
 const allowedMethods = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+
+var methods = strings.Split(allowedMethods, ", ")

@@ -23,21 +23,22 @@ import (
 
 // Endpoint is a SIP user agent: it serves listeners, answers and places calls, keeps registrations. All methods are safe for concurrent use.
 type Endpoint struct {
-	cfg   Config
-	log   *slog.Logger
-	tp    *msg.TransportLayer
-	tx    *msg.TransactionLayer
-	auth  *digest.Server
-	conns *connTable
-	stats counters
-	out   *outbox // connections that we open
+	cfg    Config
+	log    *slog.Logger
+	tp     *msg.TransportLayer
+	tx     *msg.TransactionLayer
+	auth   *digest.Server
+	conns  *connTable
+	stats  counters
+	out    *outbox // connections that we open
+	guards *guards // against strangers
 
-	mu       sync.Mutex
-	dialogs  map[dialogID]*Call
-	pending  map[pendingID]*Call // INVITEs without an answer, to recognise merged requests and to find by CANCEL
-	guards   map[*guard]struct{}
-	closed   bool
-	draining atomic.Bool
+	mu        sync.Mutex
+	dialogs   map[dialogID]*Call
+	pending   map[pendingID]*Call // INVITEs without an answer, to recognise merged requests and to find by CANCEL
+	listeners map[*listener]struct{}
+	closed    bool
+	draining  atomic.Bool
 	// plainDigest is set by a waiver that lets passwords be asked for on plaintext.
 	plainDigest atomic.Bool
 	live        atomic.Int64
@@ -47,12 +48,22 @@ type Endpoint struct {
 
 type counters struct {
 	refusedConns, failedHandshakes, refusedAuth, calls, refusedCalls, parseErrors atomic.Uint64
+	malformed, rateLimited, lockedAuth, bans, refusedBanned                       atomic.Uint64
 }
 
 // Stats are counters since start, for metrics.
 type Stats struct {
 	RefusedConns, FailedHandshakes, RefusedAuth, Calls, RefusedCalls, ParseErrors uint64
 	LiveCalls, Conns                                                              int
+
+	// Malformed are messages that RFC 3261 does not allow or that answer nothing; they were answered or dropped before they cost anything.
+	Malformed uint64
+	// RateLimited are requests over Config.RequestRate or Config.TotalRate.
+	RateLimited uint64
+	// LockedAuth are answers to a challenge that were refused unseen, because there were too many wrong ones before.
+	LockedAuth uint64
+	// Bans are bans imposed; RefusedBanned are connections and messages of banned sources.
+	Bans, RefusedBanned uint64
 }
 
 var setLibraryGlobals = sync.OnceFunc(func() {
@@ -71,7 +82,7 @@ func New(cfg Config) (*Endpoint, error) {
 	setLibraryGlobals()
 	ep := &Endpoint{
 		cfg: cfg, log: cfg.Logger, auth: digest.NewServer(defaultNonceLife),
-		dialogs: make(map[dialogID]*Call), pending: make(map[pendingID]*Call), guards: make(map[*guard]struct{}), done: make(chan struct{}),
+		dialogs: make(map[dialogID]*Call), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), guards: newGuards(cfg), done: make(chan struct{}),
 	}
 	ep.conns = &connTable{perSource: make(map[string]int), byFlow: make(map[string]*conn), max: cfg.MaxConns, maxSource: cfg.MaxPerSource, onGone: cfg.Registrar.DropFlow}
 	lib := slog.New(&libraryLog{out: cfg.Logger, errors: &ep.stats.parseErrors})
@@ -79,7 +90,7 @@ func New(cfg Config) (*Endpoint, error) {
 	parser.MaxMessageLength = maxMessage
 	tcp := &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}
 	tlsTransport := &msg.TransportTLS{TransportTCP: &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}}
-	ep.tp = msg.NewTransportLayer(&net.Resolver{}, parser, nil, msg.WithTransportLayerLogger(lib),
+	ep.tp = msg.NewTransportLayer(noResolver(), parser, nil, msg.WithTransportLayerLogger(lib),
 		msg.WithTransportLayerTransports(msg.TransportsConfig{TCP: tcp, TLS: tlsTransport}))
 	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(func(*msg.Response) {}))
 	ep.tx.OnRequest(ep.onRequest)
@@ -97,6 +108,12 @@ func New(cfg Config) (*Endpoint, error) {
 // attacker could have chosen. Connections of ours are opened by the outbox.
 func noDialer(net.Addr) net.Dialer {
 	return net.Dialer{Control: func(string, string, syscall.RawConn) error { return ErrFlowGone }}
+}
+
+// noResolver asks nobody. The library would look up the host of a Via header when a connection is gone, which lets a stranger choose what we
+// ask of whom.
+func noResolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, ErrFlowGone }}
 }
 
 func (ep *Endpoint) expireLoop() {
@@ -151,7 +168,7 @@ func (ep *Endpoint) ServeInsecurePacket(ctx context.Context, pc net.PacketConn, 
 		case <-ctx.Done():
 		}
 	}()
-	err := ep.tp.ServeUDP(newPacketGuard(pc, &ep.stats.refusedConns))
+	err := newPacketGuard(pc, ep).serve()
 	if ctx.Err() != nil || ep.isClosed() {
 		return ErrClosed
 	}
@@ -165,15 +182,15 @@ func (ep *Endpoint) serve(ctx context.Context, l net.Listener, tc *tls.Config, s
 		l.Close()
 		return ErrClosed
 	}
-	g := newGuard(ep, l, tc)
-	ep.guards[g] = struct{}{}
+	g := newListener(ep, l, tc)
+	ep.listeners[g] = struct{}{}
 	ep.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { g.stop(); l.Close() })
 	defer stop()
 	err := serve(g)
 	g.Close()
 	ep.mu.Lock()
-	delete(ep.guards, g)
+	delete(ep.listeners, g)
 	ep.mu.Unlock()
 	if ctx.Err() != nil || ep.isClosed() || errors.Is(err, net.ErrClosed) {
 		return ErrClosed
@@ -199,7 +216,10 @@ func (ep *Endpoint) Stats() Stats {
 	n := ep.conns.total
 	ep.conns.mu.Unlock()
 	s := &ep.stats
-	return Stats{s.refusedConns.Load(), s.failedHandshakes.Load(), s.refusedAuth.Load(), s.calls.Load(), s.refusedCalls.Load(), s.parseErrors.Load(), int(ep.live.Load()), n}
+	return Stats{
+		s.refusedConns.Load(), s.failedHandshakes.Load(), s.refusedAuth.Load(), s.calls.Load(), s.refusedCalls.Load(), s.parseErrors.Load(), int(ep.live.Load()), n,
+		s.malformed.Load(), s.rateLimited.Load(), s.lockedAuth.Load(), s.bans.Load(), s.refusedBanned.Load(),
+	}
 }
 
 // Close ends every call with BYE as far as that goes at once, closes every connection and waits for all goroutines of the endpoint.
@@ -217,9 +237,9 @@ func (ep *Endpoint) Close() error {
 	for _, c := range ep.pending {
 		calls = append(calls, c)
 	}
-	guards := make([]*guard, 0, len(ep.guards))
-	for g := range ep.guards {
-		guards = append(guards, g)
+	listeners := make([]*listener, 0, len(ep.listeners))
+	for l := range ep.listeners {
+		listeners = append(listeners, l)
 	}
 	ep.mu.Unlock()
 	for _, c := range calls {
@@ -227,8 +247,8 @@ func (ep *Endpoint) Close() error {
 	}
 	close(ep.done)
 	ep.out.close()
-	for _, g := range guards {
-		g.Close()
+	for _, l := range listeners {
+		l.Close()
 	}
 	ep.tx.Close()
 	_ = ep.tp.Close() // it closes connections; that a peer was gone before us is no error of ours

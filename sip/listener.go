@@ -6,13 +6,12 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// guard stands between a TCP listener and the library's accept loop, which would otherwise be stalled or filled by strangers: it bounds
+// listener stands between a TCP listener and the library's accept loop, which would otherwise be stalled or filled by strangers: it bounds
 // connections in all and per source, and hands over only connections whose TLS handshake is done.
-type guard struct {
+type listener struct {
 	ep    *Endpoint
 	inner net.Listener
 	tls   *tls.Config // nil: plaintext under a waiver
@@ -23,14 +22,14 @@ type guard struct {
 	half  chan struct{} // one token per handshake under way
 }
 
-func newGuard(ep *Endpoint, inner net.Listener, cfg *tls.Config) *guard {
-	g := &guard{ep: ep, inner: inner, tls: cfg, ready: make(chan *conn), done: make(chan struct{}), half: make(chan struct{}, defaultMaxHalfOpen)}
+func newListener(ep *Endpoint, inner net.Listener, cfg *tls.Config) *listener {
+	g := &listener{ep: ep, inner: inner, tls: cfg, ready: make(chan *conn), done: make(chan struct{}), half: make(chan struct{}, defaultMaxHalfOpen)}
 	g.wg.Add(1)
 	go g.run() // stopped by Close, waited for by Close
 	return g
 }
 
-func (g *guard) run() {
+func (g *listener) run() {
 	defer g.wg.Done()
 	for {
 		raw, err := g.inner.Accept()
@@ -44,6 +43,12 @@ func (g *guard) run() {
 				return
 			case <-time.After(50 * time.Millisecond):
 			}
+			continue
+		}
+		// Before the handshake: a banned source must not cost us a private key operation.
+		if g.ep.banned(ipOf(raw.RemoteAddr())) {
+			g.ep.stats.refusedBanned.Add(1)
+			raw.Close()
 			continue
 		}
 		if !g.ep.conns.admit(raw) {
@@ -64,7 +69,7 @@ func (g *guard) run() {
 	}
 }
 
-func (g *guard) handshake(raw net.Conn) {
+func (g *listener) handshake(raw net.Conn) {
 	defer g.wg.Done()
 	c := &conn{Conn: raw, raw: raw, ep: g.ep, born: time.Now()}
 	if g.tls != nil {
@@ -90,7 +95,7 @@ func (g *guard) handshake(raw net.Conn) {
 	}
 }
 
-func (g *guard) Accept() (net.Conn, error) {
+func (g *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-g.ready:
 		return c, nil
@@ -99,60 +104,12 @@ func (g *guard) Accept() (net.Conn, error) {
 	}
 }
 
-func (g *guard) stop()          { g.once.Do(func() { close(g.done) }) }
-func (g *guard) Addr() net.Addr { return g.inner.Addr() }
-func (g *guard) Close() error {
+func (g *listener) stop()          { g.once.Do(func() { close(g.done) }) }
+func (g *listener) Addr() net.Addr { return g.inner.Addr() }
+func (g *listener) Close() error {
 	g.stop()
 	err := g.inner.Close()
 	g.wg.Wait()
-	return err
-}
-
-// conn is an accepted connection. Until a request on it has authenticated, it lives on borrowed time.
-type conn struct {
-	net.Conn
-	raw        net.Conn
-	ep         *Endpoint
-	born       time.Time
-	secure     bool
-	dialed     bool // opened by us, to a peer whose certificate we verified
-	serverName string
-	trusted    atomic.Bool
-	once       sync.Once
-	reading    chan struct{} // closed by the first Read, when the library knows the connection; nil for accepted ones
-	readOnce   sync.Once
-}
-
-func (c *conn) Read(b []byte) (int, error) {
-	if c.reading != nil {
-		c.readOnce.Do(func() { close(c.reading) })
-	}
-	if !c.trusted.Load() {
-		if err := c.Conn.SetReadDeadline(c.born.Add(c.ep.cfg.AuthTimeout)); err != nil {
-			return 0, err
-		}
-	}
-	n, err := c.Conn.Read(b)
-	var ne net.Error
-	if err != nil && errors.As(err, &ne) && ne.Timeout() {
-		if c.trusted.Load() { // trusted while it waited: the deadline was for strangers
-			return n, nil
-		}
-		return n, net.ErrClosed // an ordinary end to the library, not an error worth a line of log per stranger
-	}
-	return n, err
-}
-
-// trust lifts the deadline. The reader may sit in a Read that still has it, which Read handles.
-func (c *conn) trust() {
-	if c.trusted.CompareAndSwap(false, true) {
-		_ = c.Conn.SetReadDeadline(time.Time{}) // an error means the connection is gone, which its reader reports
-	}
-}
-
-func (c *conn) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { c.ep.conns.remove(c) })
 	return err
 }
 
@@ -237,13 +194,4 @@ func (t *connTable) closeAll() {
 	for _, c := range all {
 		c.Close()
 	}
-}
-
-// flow is the key by which the library's pool knows this connection: network and remote address.
-func (c *conn) flow() string {
-	network := "tcp"
-	if c.secure {
-		network = "tls"
-	}
-	return network + "/" + c.RemoteAddr().String()
 }

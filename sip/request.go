@@ -1,15 +1,17 @@
 package sip
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/ringfence/ringfence/sip/internal/guard"
+	"github.com/ringfence/ringfence/sip/internal/sieve"
 )
 
 // source is what a request's connection says about its sender, as opposed to what the request claims.
@@ -18,6 +20,8 @@ type source struct {
 	network    string
 	addr       string // ip:port
 	host       string // ip
+	ip         netip.Addr
+	origin     netip.Addr // ip, or its network: what limits and bans count by
 	secure     bool
 	serverName string
 }
@@ -25,16 +29,31 @@ type source struct {
 func (s source) flow() string { return strings.ToLower(s.network) + "/" + s.addr }
 
 func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
-	s := source{network: strings.ToUpper(req.Transport()), addr: req.Source()}
-	s.host, _, _ = net.SplitHostPort(s.addr)
+	network := strings.ToUpper(req.Transport())
 	if t, ok := tx.Connection().(*msg.TCPConnection); ok {
-		switch c := t.Conn.(type) {
-		case *conn:
-			s.conn, s.secure, s.serverName = c, c.secure, c.serverName
-		case *tls.Conn:
-			s.secure = true
+		if c, ok := t.Conn.(*conn); ok { // every connection of the library is one of ours
+			return streamSource(c, network)
 		}
 	}
+	s := source{network: network, addr: req.Source()}
+	s.host, _, _ = net.SplitHostPort(s.addr)
+	ap, _ := netip.ParseAddrPort(s.addr)
+	s.ip = ap.Addr().Unmap().WithZone("")
+	s.origin = guard.Source(s.ip)
+	return s
+}
+
+func streamSource(c *conn, network string) source {
+	s := source{conn: c, network: network, addr: c.RemoteAddr().String(), secure: c.secure, serverName: c.serverName, ip: ipOf(c.RemoteAddr())}
+	s.origin = guard.Source(s.ip)
+	s.host, _, _ = net.SplitHostPort(s.addr)
+	return s
+}
+
+func packetSource(from net.Addr) source {
+	s := source{network: "UDP", addr: from.String(), ip: ipOf(from)}
+	s.origin = guard.Source(s.ip)
+	s.host, _, _ = net.SplitHostPort(s.addr)
 	return s
 }
 
@@ -53,8 +72,9 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 		ep.onACK(req)
 		return
 	}
-	if code, extra := sanity(req); code != 0 {
-		ep.respond(req, tx, code, extra...)
+	// The screen has checked all of this; a message that came past it would be a mistake of ours, not a reason to crash.
+	if req.To() == nil || req.From() == nil || req.CSeq() == nil || req.CallID() == nil || req.Via() == nil {
+		tx.Terminate()
 		return
 	}
 	if tag, _ := param(req.To().Params, "tag"); tag != "" {
@@ -66,8 +86,6 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 		ep.onInvite(req, tx, src)
 	case msg.REGISTER:
 		ep.onRegister(req, tx, src)
-	case msg.OPTIONS:
-		ep.onOptions(req, tx)
 	case msg.CANCEL: // of an INVITE that the library does not know
 		ep.respond(req, tx, 481)
 	case msg.BYE, msg.UPDATE, msg.INFO:
@@ -77,55 +95,14 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 	}
 }
 
-// sanity checks what every request must have (RFC 3261 section 8.2); zero means it is fine.
-func sanity(req *msg.Request) (int, []msg.Header) {
-	if req.SipVersion != "SIP/2.0" {
-		return 505, nil
-	}
-	to, from, cseq := req.To(), req.From(), req.CSeq()
-	if to == nil || from == nil || cseq == nil || req.CallID() == nil || req.Via() == nil || cseq.MethodName != req.Method {
-		return 400, nil
-	}
-	for _, once := range []string{"To", "From", "Call-ID", "CSeq", "Max-Forwards", "Content-Length"} {
-		if len(req.GetHeaders(once)) > 1 {
-			return 400, nil
-		}
-	}
-	if tag, _ := param(from.Params, "tag"); tag == "" {
-		return 400, nil
-	}
-	if s := req.Recipient.Scheme; s != "sip" && s != "sips" {
-		return 416, nil
-	}
-	if h := req.GetHeader("Max-Forwards"); h != nil {
-		n, err := strconv.Atoi(strings.TrimSpace(h.Value()))
-		if err != nil || n < 0 || n > 255 {
-			return 400, nil
-		}
-		if n == 0 && req.Method != msg.OPTIONS {
-			return 483, nil
-		}
-	}
-	if hs := req.GetHeaders("Require"); len(hs) > 0 && req.Method != msg.CANCEL {
-		var all []string
-		for _, h := range hs {
-			all = append(all, h.Value())
-		}
-		return 420, []msg.Header{header("Unsupported", strings.Join(all, ", "))} // we support no extension that may be required
-	}
-	if h := req.GetHeader("Content-Encoding"); h != nil && !strings.EqualFold(strings.TrimSpace(h.Value()), "identity") {
-		return 415, []msg.Header{header("Accept-Encoding", "identity")}
-	}
-	return 0, nil
-}
-
 // reasons is the only source of reason phrases, so that no error text of ours reaches a peer.
 var reasons = map[int]string{
 	100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-	405: "Method Not Allowed", 408: "Request Timeout", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
+	405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout",
+	413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
 	423: "Interval Too Brief", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
 	486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error",
-	501: "Not Implemented", 503: "Service Unavailable", 505: "Version Not Supported", 600: "Busy Everywhere", 603: "Decline",
+	501: "Not Implemented", 503: "Service Unavailable", 505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline",
 }
 
 func reason(code int) string {
@@ -160,39 +137,39 @@ func (ep *Endpoint) respond(req *msg.Request, tx *msg.ServerTx, code int, extra 
 }
 
 func (ep *Endpoint) onOptions(req *msg.Request, tx *msg.ServerTx) {
-	// Answered without authentication: it says no more than a wrong password would, and monitors ask it.
-	ep.respond(req, tx, 200, header("Allow", allowedMethods), header("Accept", "application/sdp"))
+	var hs []msg.Header
+	for _, h := range optionsHeaders {
+		hs = append(hs, header(h.Name, h.Value))
+	}
+	ep.respond(req, tx, 200, hs...)
+}
+
+// optionsHeaders say what we can (RFC 3261 section 11.2). Supported is empty because that is the truth: no option tag may be required of us.
+var optionsHeaders = []sieve.Header{
+	{Name: "Allow", Value: allowedMethods}, {Name: "Accept", Value: "application/sdp"}, {Name: "Accept-Encoding", Value: "identity"},
+	{Name: "Accept-Language", Value: "en"}, {Name: "Supported", Value: ""},
 }
 
 // authenticate returns the realm and the user that the request proves. When it has none, it has answered the request already.
 func (ep *Endpoint) authenticate(req *msg.Request, tx *msg.ServerTx, src source, domain string) (Realm, string, bool) {
-	if ep.cfg.Realm == nil {
-		ep.respond(req, tx, 403)
-		return Realm{}, "", false
-	}
-	realm, err := ep.cfg.Realm(canonicalHost(domain), src.serverName)
-	switch {
-	case errors.Is(err, ErrRealmMismatch):
-		ep.respond(req, tx, 403)
-		return Realm{}, "", false
-	case err != nil:
-		ep.respond(req, tx, 404)
-		return Realm{}, "", false
-	}
-	// Before any challenge: a phone that is asked would send what an eavesdropper can attack offline.
-	if !src.secure && !ep.plainDigest.Load() {
-		ep.respond(req, tx, 403)
+	realm, code := ep.realmOf(domain, src)
+	if code != 0 {
+		if code == 404 || src.secure {
+			ep.offence(src, "unknown domain")
+		}
+		ep.respond(req, tx, code)
 		return Realm{}, "", false
 	}
 	user, stale, err := ep.verify(req, src, realm)
 	if err == nil {
-		if src.conn != nil {
-			src.conn.trust()
-		}
+		ep.absolve(realm.Name, user, src)
 		return realm, user, true
 	}
 	if errors.Is(err, errRefused) {
 		ep.stats.refusedAuth.Add(1)
+		ep.offence(src, "failed authentication") // whether the user exists or not: the ban must not tell
+	} else {
+		ep.suspect(src, guard.Asked, "challenges without answer")
 	}
 	var hs []msg.Header
 	for _, c := range ep.auth.Challenge(realm.Name, src.host, realm.algorithms(), stale, time.Now()) {

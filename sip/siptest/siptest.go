@@ -165,9 +165,20 @@ func (p *Peer) Read(limit time.Duration) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	h, err := tp.ReadMIMEHeader()
-	if err != nil {
-		return Message{}, fmt.Errorf("siptest: header: %w", err)
+	h := make(textproto.MIMEHeader)
+	for { // by hand: SIP allows characters in a header that textproto does not (RFC 4475 section 3.1.1.2)
+		line, err := p.r.ReadString('\n')
+		if err != nil {
+			return Message{}, err
+		}
+		if line = strings.TrimRight(line, "\r\n"); line == "" {
+			break
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return Message{}, fmt.Errorf("siptest: header line %q", line)
+		}
+		h.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
 	n, _ := strconv.Atoi(h.Get("Content-Length"))
 	body := make([]byte, n)

@@ -104,6 +104,18 @@ func (s *Server) check(nonce, realm, source string, now time.Time) error {
 	return nil
 }
 
+// Returned reports whether one of the Authorization values is for realm (has), and whether it brings back a nonce that this server gave to
+// source for it not long ago (fresh): then source can receive what is sent there, and is not forged. It proves no user.
+func (s *Server) Returned(headers []string, realm, source string, now time.Time) (has, fresh bool) {
+	for _, h := range headers {
+		c, err := wire.ParseCredentials(h)
+		if err == nil && c.Realm == realm {
+			return true, s.check(c.Nonce, realm, source, now) == nil
+		}
+	}
+	return false, false
+}
+
 // Request is what Verify needs of a SIP request.
 type Request struct {
 	Method, URI string   // of the request line

@@ -56,7 +56,7 @@ func address(v string) (Address, bool) {
 		}
 	}
 	scheme, _, ok := uri(a.URI)
-	if !ok {
+	if !ok || !letters(scheme) || len(a.URI) < 3 { // the library reads no others, and nobody is called by one
 		a.URI = ""
 		return a, false
 	}

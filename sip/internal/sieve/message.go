@@ -368,3 +368,16 @@ func (m *Message) Answer(dst []byte, code int, phrase, tag, ip, port string, ext
 	}
 	return append(dst, "Content-Length: 0\r\n\r\n"...)
 }
+
+// Host is the host of the Request-URI, an IPv6 address in its brackets.
+func (m *Message) Host() string {
+	_, rest, _ := strings.Cut(m.URI, ":")
+	rest = rest[strings.LastIndexByte(rest, '@')+1:]
+	if strings.HasPrefix(rest, "[") {
+		return rest[:strings.IndexByte(rest, ']')+1]
+	}
+	if i := strings.IndexAny(rest, ":;?"); i >= 0 {
+		rest = rest[:i]
+	}
+	return rest
+}

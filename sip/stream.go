@@ -1,0 +1,171 @@
+package sip
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringfence/ringfence/sip/internal/sieve"
+)
+
+// conn is an accepted connection. Until a request on it has authenticated, it lives on borrowed time. What is read from it are whole
+// messages that passed the sieve; what does not pass is answered here and costs the library nothing.
+type conn struct {
+	net.Conn
+	raw        net.Conn
+	ep         *Endpoint
+	born       time.Time
+	secure     bool
+	dialed     bool // opened by us, to a peer whose certificate we verified
+	serverName string
+	trusted    atomic.Bool
+	once       sync.Once
+	reading    chan struct{} // closed by the first Read, when the library knows the connection; nil for accepted ones
+	readOnce   sync.Once
+
+	// Touched by the one reader only.
+	src     source
+	in, out []byte
+	seen    int            // bytes of in that hold no end of a head
+	head    *sieve.Message // of the message whose body is awaited
+	fault   *sieve.Fault
+	headLen int
+	hangup  bool
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	if c.reading != nil {
+		c.readOnce.Do(func() { close(c.reading) })
+	}
+	for {
+		if len(c.out) > 0 {
+			n := copy(b, c.out)
+			if c.out = c.out[n:]; len(c.out) == 0 {
+				c.out = nil
+			}
+			return n, nil
+		}
+		if c.hangup {
+			return 0, net.ErrClosed // an ordinary end to the library, not an error worth a line of log per stranger
+		}
+		n, err := c.receive(b)
+		if err != nil {
+			return 0, err
+		}
+		c.in = append(c.in, b[:n]...)
+		c.sift()
+	}
+}
+
+// receive reads bytes as they come.
+func (c *conn) receive(b []byte) (int, error) {
+	if !c.trusted.Load() {
+		if err := c.Conn.SetReadDeadline(c.born.Add(c.ep.cfg.AuthTimeout)); err != nil {
+			return 0, err
+		}
+	}
+	n, err := c.Conn.Read(b)
+	var ne net.Error
+	if err != nil && errors.As(err, &ne) && ne.Timeout() {
+		if c.trusted.Load() { // trusted while it waited: the deadline was for strangers
+			return n, nil
+		}
+		return n, net.ErrClosed
+	}
+	return n, err
+}
+
+// sift cuts what was received into messages (RFC 3261 section 18.3) and screens each.
+func (c *conn) sift() {
+	for !c.hangup {
+		if c.head == nil {
+			for bytes.HasPrefix(c.in, []byte("\r\n")) { // keep-alives between messages; two in one are a ping (RFC 5626 section 3.5.1)
+				if bytes.HasPrefix(c.in, []byte("\r\n\r\n")) {
+					c.write([]byte("\r\n"))
+					c.in = c.in[2:]
+				}
+				c.in = c.in[2:]
+				c.seen = 0
+			}
+			if c.headLen = sieve.End(c.in, c.seen); c.headLen == 0 {
+				if c.seen = len(c.in); c.seen > sieve.MaxMessage {
+					c.ep.stats.malformed.Add(1)
+					c.ep.offence(c.source(), "endless head")
+					c.hangup = true
+				}
+				break
+			}
+			c.head, c.fault = sieve.Head(c.in[:c.headLen])
+			if c.head.Length == -1 && c.fault == nil {
+				c.fault = &sieve.Fault{Code: 400, Why: "no Content-Length on a stream"}
+				if c.head.Status != 0 || c.head.Method == "ACK" {
+					c.fault.Code = 0
+				}
+			}
+		}
+		m, end := c.head, c.headLen
+		lost := m.Length < 0 || m.Length > sieve.MaxBody // nobody can say, or wants to wait, where the next message begins
+		if !lost {
+			if end += m.Length; len(c.in) < end {
+				break
+			}
+			m.Body = c.in[c.headLen:end]
+		}
+		pass, answer, hangup := c.ep.screen(m, c.fault, c.source())
+		if pass {
+			c.out = m.Append(c.out, false)
+		}
+		if answer != nil {
+			c.write(answer)
+		}
+		c.hangup = hangup || lost
+		c.in, c.seen, c.head, c.fault = c.in[end:], 0, nil, nil
+	}
+	if len(c.in) == 0 {
+		c.in, c.seen = nil, 0 // an idle connection holds no buffer
+	}
+}
+
+// write sends bytes of ours between the library's. A Write is one record or segment, so the two do not mix.
+func (c *conn) write(b []byte) {
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Conn.Write(b); err != nil {
+		c.hangup = true
+	}
+}
+
+func (c *conn) source() source {
+	if c.src.conn == nil {
+		network := "TCP"
+		if c.secure {
+			network = "TLS"
+		}
+		c.src = streamSource(c, network)
+	}
+	return c.src
+}
+
+// trust lifts the deadline. The reader may sit in a Read that still has it, which Read handles.
+func (c *conn) trust() {
+	if c.trusted.CompareAndSwap(false, true) {
+		_ = c.Conn.SetReadDeadline(time.Time{}) // an error means the connection is gone, which its reader reports
+	}
+}
+
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { c.ep.conns.remove(c) })
+	return err
+}
+
+// flow is the key by which the library's pool knows this connection: network and remote address.
+func (c *conn) flow() string {
+	network := "tcp"
+	if c.secure {
+		network = "tls"
+	}
+	return network + "/" + c.RemoteAddr().String()
+}
