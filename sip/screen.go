@@ -138,7 +138,7 @@ func (ep *Endpoint) screen(m *sieve.Message, f *sieve.Fault, src source) (pass b
 		// Answered without authentication: it says no more than a wrong password would, and monitors ask it.
 		return false, ep.stateless(m, src, 200, optionsHeaders...), false
 	}
-	if src.conn == nil && !proved {
+	if !proved {
 		pass, answer = ep.greet(m, src)
 		return pass, answer, false
 	}
@@ -225,8 +225,8 @@ func acceptsSDP(v string) bool {
 	return false
 }
 
-// greet serves a datagram of an unknown source without keeping anything. Its address may be forged, so the library, which remembers each address, gets
-// only requests that return a nonce sent to that address, or that name a dialog.
+// greet serves a stranger without keeping anything: no transaction, which the library would hold for 32 s, and for a datagram no address, which it
+// would hold for ever. It lets through only requests that return a nonce of ours, or that name a dialog.
 func (ep *Endpoint) greet(m *sieve.Message, src source) (pass bool, answer []byte) {
 	if m.Status != 0 || m.Method == "ACK" || m.To.Tag() != "" {
 		ep.mu.Lock()
@@ -245,6 +245,9 @@ func (ep *Endpoint) greet(m *sieve.Message, src source) (pass bool, answer []byt
 	}
 	realm, code := ep.realmOf(m.Host(), src)
 	if code != 0 {
+		if src.conn != nil && (code == 404 || src.secure) {
+			ep.offence(src, "unknown domain")
+		}
 		return false, ep.stateless(m, src, code)
 	}
 	var creds []string
@@ -256,6 +259,9 @@ func (ep *Endpoint) greet(m *sieve.Message, src source) (pass bool, answer []byt
 	has, fresh := ep.auth.Returned(creds, realm.Name, src.host, time.Now())
 	if fresh {
 		return true, nil
+	}
+	if src.conn != nil {
+		ep.suspect(src, guard.Asked, "challenges without answer")
 	}
 	var hs []sieve.Header
 	for _, c := range ep.auth.Challenge(realm.Name, src.host, realm.algorithms(), has, time.Now()) {
