@@ -16,8 +16,18 @@
 // whose two names belong to different realms is refused. The caller of a [Call] is the user that proved a password, never the From header.
 // An unknown user and a wrong password get the same answer after the same work. Digest credentials are asked for only on an encrypted
 // transport, so nobody is led to send them in the clear.
-// Before authentication a connection costs one goroutine for a bounded time: the TLS handshake has a deadline, and a connection that
-// has not authenticated within [Config.AuthTimeout] is closed.
+// Before authentication a stranger costs no state. A connection costs one goroutine for a bounded time: the TLS handshake has a deadline, and a
+// connection that has not authenticated within [Config.AuthTimeout] is closed. Every message is read by a strict parser of ours before the
+// library sees it, within limits of size, headers and URI length, and what passes is written anew, so that two readers cannot
+// understand one message differently. What does not pass is answered with the status of RFC 3261 and forgotten; challenges are stateless too. A
+// datagram gets further only with a nonce that was sent to its source, so forged sources are never remembered.
+// Requests without proof are limited per source and in total ([Config.RequestRate]), wrong passwords make one wait longer and longer
+// ([Config.LockAfter]), and a source that behaves like a scanner is banned for a time that grows ([Config.BanAfter], [Config.AllowSources]). A
+// log-in gives back what it cost, and connections that have authenticated are not limited, locked or banned for what their neighbours do, so a large
+// office behind one address is safe. A lock holds for a user and a source together: failing on purpose in the name of a user harms
+// nobody elsewhere. All of these tables have a fixed size. [Stats] counts what was refused; a log line is written for a ban only, so that strangers
+// cannot fill the log.
+// What is not limited here: bandwidth, and many sources at once beyond [Config.TotalRate]; that is for the network in front.
 // Values that reach the wire from this API are checked for control characters, so a header cannot be injected.
 //
 // # Goroutines

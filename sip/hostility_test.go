@@ -82,6 +82,17 @@ func TestFloodIsShedAndUsersAreServed(t *testing.T) {
 	require.GreaterOrEqual(t, l.Stats().RateLimited, uint64(3))
 }
 
+// TestOfficeComesBack: all phones behind one address register at once after a power cut, far more than one source may ask for.
+func TestOfficeComesBack(t *testing.T) {
+	l := newLab(t, sip.Config{RequestRate: 1, RequestBurst: 20, BanAfter: 20})
+	for range 300 {
+		login(l.peer(t), "acme.test", "1001", password)
+	}
+	s := l.Stats()
+	require.Zero(t, s.RateLimited)
+	require.Zero(t, s.Bans)
+}
+
 func TestTotalRateBoundsAllSources(t *testing.T) {
 	l := newLab(t, sip.Config{TotalRate: 1, TotalBurst: 10, AllowSources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	p := l.peer(t)

@@ -2,12 +2,14 @@ package sip_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -244,6 +246,43 @@ func TestTorture(t *testing.T) {
 				got = append(got, m)
 			}
 			check(t, want.udp, want.header, got)
+		})
+	}
+}
+
+// TestTortureFromACarrier sends what is refused over a connection that we opened and verified, where an INVITE rings without a password: the refusals
+// must not depend on who sends.
+func TestTortureFromACarrier(t *testing.T) {
+	ca := siptest.NewAuthority(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{ca.Issue(time.Time{}, "carrier.test")}})
+	require.NoError(t, err)
+	defer l.Close()
+	for name, data := range files(t) {
+		want := torture[name]
+		if want.tcp < 400 || want.tcp == 401 {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			client, err := sip.ClientTLS(nil, ca.Pool())
+			require.NoError(t, err)
+			var rang atomic.Int32
+			ep, err := sip.New(sip.Config{Client: client, Trusted: true, OnCall: func(context.Context, *sip.Call) { rang.Add(1) }})
+			require.NoError(t, err)
+			registered := make(chan struct{})
+			go func() { // ends with the endpoint, waited for below
+				defer close(registered)
+				_, _ = ep.Register(context.Background(), sip.RegisterConfig{AOR: "sip:1@carrier.test", Address: l.Addr().String(), Password: "x"})
+			}()
+			c, err := l.Accept()
+			require.NoError(t, err)
+			p := siptest.NewPeer(t, c)
+			p.Want("REGISTER")
+			_, err = c.Write(data)
+			require.NoError(t, err)
+			p.Want(strconv.Itoa(want.tcp))
+			require.NoError(t, ep.Close())
+			<-registered
+			require.Zero(t, rang.Load())
 		})
 	}
 }

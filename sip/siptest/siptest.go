@@ -140,7 +140,7 @@ type Peer struct {
 // NewPeer speaks on conn, and closes it when the test ends.
 func NewPeer(t testing.TB, conn net.Conn) *Peer {
 	t.Cleanup(func() { conn.Close() })
-	return &Peer{t: t, conn: conn, r: bufio.NewReader(conn)}
+	return &Peer{t: t, conn: conn, r: bufio.NewReaderSize(conn, 64<<10)} // a datagram is read whole or cut
 }
 
 // Send writes lines joined by CRLF, an empty line and body. A Content-Length is added.
