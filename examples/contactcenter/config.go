@@ -32,6 +32,20 @@ type config struct {
 type listenConfig struct {
 	SIPTLS     string `hcl:"sip_tls"`
 	Management string `hcl:"management"`
+	// Allow are networks whose addresses are never banned for what strangers behind them do, such as an office behind one address.
+	Allow []string `hcl:"allow,optional"`
+}
+
+func (l listenConfig) allowed() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, a := range l.Allow {
+		p, err := netip.ParsePrefix(a)
+		if err != nil {
+			return nil, fmt.Errorf("listen.allow: %w", err)
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 type mediaConfig struct {
@@ -136,6 +150,9 @@ func (c *config) validate() error {
 	}
 	if err := privateAddress(c.Listen.Management); err != nil {
 		return fmt.Errorf("listen.management: %w", err)
+	}
+	if _, err := c.Listen.allowed(); err != nil {
+		return err
 	}
 	if _, err := netip.ParseAddr(c.Media.Address); err != nil {
 		return fmt.Errorf("media.address: %w", err)

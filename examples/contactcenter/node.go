@@ -74,7 +74,11 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 	if n.engine, err = media.New(media.Config{Addr: addr, PortMin: uint16(cfg.Media.PortMin), PortMax: uint16(cfg.Media.PortMax), Timeout: timeout, Logger: log}); err != nil {
 		return nil, err
 	}
-	if n.ep, err = sip.New(sip.Config{Realm: n.realm, OnCall: n.onCall, Registrar: n.registrar, Logger: log}); err != nil {
+	allow, err := cfg.Listen.allowed()
+	if err != nil {
+		return nil, errors.Join(err, n.engine.Close())
+	}
+	if n.ep, err = sip.New(sip.Config{Realm: n.realm, OnCall: n.onCall, Registrar: n.registrar, AllowSources: allow, Logger: log}); err != nil {
 		return nil, errors.Join(err, n.engine.Close())
 	}
 	for _, tc := range cfg.Tenants {
