@@ -66,24 +66,20 @@ func address(v string) (Address, bool) {
 }
 
 // String writes the address in canonical form: brackets always, no space between parameters.
-func (a Address) String() string {
-	var b strings.Builder
+func (a Address) String() string { return string(a.append(nil)) }
+
+func (a Address) append(dst []byte) []byte {
 	if a.Display != "" {
-		b.WriteString(a.Display)
-		b.WriteByte(' ')
+		dst = append(append(dst, a.Display...), ' ')
 	}
-	b.WriteByte('<')
-	b.WriteString(a.URI)
-	b.WriteByte('>')
+	dst = append(append(append(dst, '<'), a.URI...), '>')
 	for _, p := range a.Params {
-		b.WriteByte(';')
-		b.WriteString(p.Name)
+		dst = append(append(dst, ';'), p.Name...)
 		if !p.Bare {
-			b.WriteByte('=')
-			b.WriteString(p.Value)
+			dst = append(append(dst, '='), p.Value...)
 		}
 	}
-	return b.String()
+	return dst
 }
 
 // Via is one hop (RFC 3261 section 20.42).
@@ -139,14 +135,14 @@ func (v Via) append(dst []byte, rport bool) []byte {
 	dst = append(append(dst, ' '), v.SentBy...)
 	for _, p := range v.Params {
 		name := p.Name
-		switch lower := strings.ToLower(name); lower {
-		case "branch", "received", "maddr", "ttl":
-			name = lower
-		case "rport":
-			if rport {
-				continue
+		for _, known := range [...]string{"branch", "rport", "received", "maddr", "ttl"} {
+			if strings.EqualFold(name, known) {
+				name = known
+				break
 			}
-			name = lower
+		}
+		if rport && name == "rport" {
+			continue
 		}
 		dst = append(append(dst, ';'), name...)
 		if !p.Bare {

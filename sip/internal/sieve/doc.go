@@ -13,5 +13,6 @@ const (
 	MaxHeaders = 100      // header lines; more is 400
 	MaxURI     = 1 << 10  // bytes of a Request-URI; more is 414
 	MaxBody    = 16 << 10 // bytes; more is 413
+	maxParams  = 32       // parameters of one header value
 	maxSeq     = 1<<31 - 1
 )

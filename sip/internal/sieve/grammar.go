@@ -2,53 +2,72 @@ package sieve
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // once are headers of which there may be one only. The rest of RFC 3261 table 2 decides nothing here.
-var once = map[string]bool{
-	"From": true, "To": true, "Call-ID": true, "CSeq": true, "Max-Forwards": true, "Content-Length": true, "Content-Type": true,
-	"Content-Encoding": true, "Expires": true, "Refer-To": true, "Referred-By": true, "Replaces": true, "Session-Expires": true, "Min-SE": true,
+var once = []string{
+	"From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Content-Encoding", "Expires", "Refer-To", "Referred-By", "Replaces",
+	"Session-Expires", "Min-SE",
 }
 
-// names are the full names of headers that anybody here looks at, by lower-case and compact form (RFC 3261 section 7.3.3).
-var names = func() map[string]string {
-	out := make(map[string]string)
+// field is what is known of a header name: its full form, and its bit if it may be there once only.
+type field struct {
+	name string
+	bit  uint32
+}
+
+// fields are headers that anybody here looks at, by name as usually written, by lower-case name and by compact form (RFC 3261 section 7.3.3).
+var fields = func() map[string]field {
+	out := make(map[string]field)
+	full := func(n string) field {
+		f := field{name: n}
+		if i := slices.Index(once, n); i >= 0 {
+			f.bit = 1 << i
+		}
+		return f
+	}
 	for _, n := range []string{
 		"Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Content-Encoding", "Contact", "Route", "Record-Route",
 		"Expires", "Require", "Proxy-Require", "Supported", "Allow", "Accept", "Accept-Encoding", "Authorization", "Proxy-Authorization", "WWW-Authenticate",
-		"Proxy-Authenticate", "Refer-To", "Referred-By", "Replaces", "Session-Expires", "Min-SE", "Event", "User-Agent", "Retry-After", "Min-Expires",
+		"Proxy-Authenticate", "Refer-To", "Referred-By", "Replaces", "Session-Expires", "Min-SE", "Event", "User-Agent", "Server", "Retry-After", "Min-Expires",
 		"RSeq", "RAck", "Subject", "Allow-Events", "Unsupported", "Warning", "Date", "Path", "Service-Route", "Identity", "P-Asserted-Identity",
 	} {
-		out[strings.ToLower(n)] = n
+		out[n], out[strings.ToLower(n)] = full(n), full(n)
 	}
 	for c, n := range map[string]string{
 		"v": "Via", "f": "From", "t": "To", "i": "Call-ID", "l": "Content-Length", "c": "Content-Type", "e": "Content-Encoding", "m": "Contact",
 		"k": "Supported", "r": "Refer-To", "b": "Referred-By", "x": "Session-Expires", "o": "Event", "s": "Subject", "u": "Allow-Events", "y": "Identity",
 	} {
-		out[c] = n
+		out[c] = full(n)
 	}
 	return out
 }()
 
-func fullName(s string) string {
-	if n, ok := names[s]; ok {
-		return n
+func fieldOf(s string) field {
+	if f, ok := fields[s]; ok {
+		return f
 	}
-	if n, ok := names[strings.ToLower(s)]; ok {
-		return n
+	if f, ok := fields[strings.ToLower(s)]; ok {
+		return f
 	}
-	return s
+	return field{name: s}
 }
 
-func tokenByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-.!%*_+`'~", c) >= 0
-}
+var tokens = func() (out [256]bool) {
+	for c := range 256 {
+		out[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c < 0x80 && strings.IndexByte("-.!%*_+`'~", byte(c)) >= 0
+	}
+	return out
+}()
+
+func tokenByte(c byte) bool { return tokens[c] }
 
 func token(s string) bool {
 	for i := range len(s) {
-		if !tokenByte(s[i]) {
+		if !tokens[s[i]] {
 			return false
 		}
 	}
@@ -144,9 +163,11 @@ func params(tail string) bool {
 	if tail == "" {
 		return true
 	}
-	for _, p := range strings.Split(tail[1:], ";") {
-		name, _, _ := strings.Cut(p, "=")
-		if name == "" {
+	tail = tail[1:]
+	for more := true; more; {
+		var p string
+		p, tail, more = strings.Cut(tail, ";")
+		if p == "" || p[0] == '=' {
 			return false
 		}
 	}
@@ -268,6 +289,9 @@ func list(s string) ([]Param, bool) {
 			}
 			p.Value, p.Bare = s[:n], false
 			s = s[n:]
+		}
+		if len(out) == maxParams {
+			return out, false
 		}
 		for _, q := range out {
 			if strings.EqualFold(q.Name, p.Name) { // RFC 3261 section 7.3.1: once each; of two tags, two readers could believe one each

@@ -80,15 +80,25 @@ func End(b []byte, seen int) int {
 
 // Head reads a head as cut by End. The Message is never nil.
 func Head(b []byte) (*Message, *Fault) {
-	m := &Message{Forwards: -1, Length: -1}
+	m := &Message{Forwards: -1, Length: -1, Via: make([]Via, 0, 2), Other: make([]Header, 0, 8)}
+	tooLong := len(b) > MaxHead
+	if tooLong { // what is beyond is not looked at: the work for one message is bounded, whatever it holds
+		b = b[:MaxHead]
+		if i := bytes.LastIndex(b, []byte("\r\n")); i > 0 {
+			b = b[:i]
+		}
+	}
 	text := strings.TrimSuffix(string(b), "\r\n\r\n")
 	start, rest, _ := strings.Cut(text, "\r\n")
 	f := m.start(start)
 	if g := m.headers(rest); f == nil {
 		f = g
 	}
-	if f == nil && len(b) > MaxHead {
-		f = fault(513, "head too long")
+	if tooLong {
+		m.Length = -2 // it may stand in the part not looked at
+		if f == nil {
+			f = fault(513, "head too long")
+		}
 	}
 	if f == nil {
 		f = m.check()
@@ -147,16 +157,14 @@ func (m *Message) headers(text string) (first *Fault) {
 			first = f
 		}
 	}
-	seen := make(map[string]bool, 12)
+	var seen uint32
 	for count := 1; text != ""; count++ {
 		line, rest, _ := strings.Cut(text, "\r\n")
-		for rest != "" && (rest[0] == ' ' || rest[0] == '\t') { // folded (RFC 3261 section 7.3.1)
+		for ; rest != "" && (rest[0] == ' ' || rest[0] == '\t'); count++ { // folded (RFC 3261 section 7.3.1); each line counts
 			var more string
 			more, rest, _ = strings.Cut(rest, "\r\n")
-			line = strings.TrimRight(line, " \t") + " " + strings.Trim(more, " \t")
-			if len(line) > MaxHead {
-				note(fault(513, "head too long"))
-				line = line[:MaxHead]
+			if count <= MaxHeaders {
+				line = strings.TrimRight(line, " \t") + " " + strings.Trim(more, " \t")
 			}
 		}
 		text = rest
@@ -177,15 +185,16 @@ func (m *Message) headers(text string) (first *Fault) {
 			note(fault(400, "control character"))
 			continue
 		}
-		name = fullName(name)
-		if once[name] && seen[name] {
+		f := fieldOf(name)
+		name = f.name
+		if seen&f.bit != 0 {
 			note(fault(400, "header twice"))
 			if name == "Content-Length" {
 				m.Length = -2 // two lengths are two opinions of where the next message begins: request smuggling
 			}
 			continue
 		}
-		seen[name] = true
+		seen |= f.bit
 		note(m.header(name, value))
 	}
 	return first
@@ -309,8 +318,8 @@ func (m *Message) Append(dst []byte, rport bool) []byte {
 	if m.Forwards >= 0 {
 		line("Max-Forwards", strconv.Itoa(m.Forwards))
 	}
-	line("From", m.From.String())
-	line("To", m.To.String())
+	dst = append(m.From.append(append(dst, "From: "...)), "\r\n"...)
+	dst = append(m.To.append(append(dst, "To: "...)), "\r\n"...)
 	line("Call-ID", m.CallID)
 	line("CSeq", strconv.FormatUint(uint64(m.Seq), 10)+" "+m.SeqMethod)
 	for _, h := range m.Other {

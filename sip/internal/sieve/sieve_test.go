@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	msg "github.com/emiago/sipgo/sip"
 	"github.com/stretchr/testify/require"
@@ -148,7 +149,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{0, "INVITE sip:b@x.test SIP/3.0", 505}, {0, "INVITE sip:b@x.test SIP/2", 400}, {0, "INVITE sip:b@x.test", 400}, {0, "INVITE", 0}, {0, "IN\x00VITE sip:b@x.test SIP/2.0", 0},
 		{0, "INVITE tel:1 SIP/2.0", 416}, {0, "INVITE * SIP/2.0", 400}, {0, "INVITE sip: SIP/2.0", 400}, {0, "INVITE sip:b@x.test;a b SIP/2.0", 400},
-		{0, "INVITE sip:a@b@x.test SIP/2.0", 400}, {0, "INVITE sip://b@x.test SIP/2.0", 400}, {0, "INVITE sip:b@x.test:0 SIP/2.0", 400}, {0, "INVITE sip:b@x.test:70000 SIP/2.0", 400},
+		{0, "INVITE sip:b@x.test;a;;b SIP/2.0", 400}, {0, "INVITE sip:b@x.test; SIP/2.0", 400}, {0, "INVITE sip:a@b@x.test SIP/2.0", 400}, {0, "INVITE sip://b@x.test SIP/2.0", 400}, {0, "INVITE sip:b@x.test:0 SIP/2.0", 400}, {0, "INVITE sip:b@x.test:70000 SIP/2.0", 400},
 		{0, "INVITE sip:b@x.test:+5 SIP/2.0", 400}, {0, "INVITE sip:b@[2001:db8::1 SIP/2.0", 400}, {0, "INVITE sip:2001:db8::1 SIP/2.0", 400},
 		{0, "INVITE sip:" + strings.Repeat("b", sieve.MaxURI) + "@x.test SIP/2.0", 414}, {0, "SIP/2.0 700 x", 0}, {0, "SIP/3.0 200 x", 0},
 		{1, "", 400}, {2, "", 400}, {3, "", 400}, {4, "", 400}, {5, "", 400}, {6, "", -1}, {7, "", -1},
@@ -173,6 +174,22 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestWorkIsBounded: the worst heads there are take no longer than any other of their size.
+func TestWorkIsBounded(t *testing.T) {
+	for name, filler := range map[string]string{
+		"parameters": "From: <sip:a@b>" + strings.Repeat(";a", 1<<15), "folding": "X: y" + strings.Repeat("\r\n y", 1<<14), "headers": strings.Repeat("X:\r\n", 1<<14),
+		"list": "Via: " + strings.Repeat("SIP/2.0/UDP h,", 1<<12), "quotes": "To: " + strings.Repeat("\"", 1<<15), "brackets": "Contact: " + strings.Repeat("<", 1<<15),
+	} {
+		data := []byte("INVITE sip:b@x.test SIP/2.0\r\n" + filler + "\r\n\r\n")
+		start := time.Now()
+		for range 100 {
+			_, f := sieve.Head(data)
+			require.NotNil(t, f, name)
+		}
+		require.Less(t, time.Since(start), 5*time.Second, name)
+	}
+}
+
 func TestTwoLengthsLoseTheStream(t *testing.T) {
 	for _, l := range []string{"Content-Length: 3\r\nl: 3", "Content-Length: x", "Content-Length: -5"} {
 		m, f := sieve.Head([]byte("OPTIONS sip:x SIP/2.0\r\n" + l + "\r\n\r\n"))
@@ -193,4 +210,29 @@ func FuzzAgree(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(agree)
+}
+
+func BenchmarkInvite(b *testing.B) {
+	data := []byte("INVITE sip:1002@acme.test SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:5070;branch=z9hG4bKd1d1d1d1d1d1d1d1d1d1d1;rport\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:1001@acme.test>;tag=0123456789abcdef\r\n" +
+		"To: <sip:1002@acme.test>\r\nCall-ID: 0123456789abcdef0123456789abcdef\r\nCSeq: 1 INVITE\r\nContact: <sip:1001@127.0.0.1:5070;transport=tls>\r\nAllow: INVITE, ACK, BYE\r\n" +
+		"Content-Type: application/sdp\r\nContent-Length: 4\r\n\r\nv=0\n")
+	b.Run("sieve", func(b *testing.B) {
+		b.ReportAllocs()
+		var out []byte
+		for b.Loop() {
+			m, f := read(data)
+			if f != nil {
+				b.Fatal(f)
+			}
+			out = m.Append(out[:0], false)
+		}
+	})
+	b.Run("library", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := msg.ParseMessage(data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
