@@ -56,7 +56,13 @@ func (c *conn) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		c.in = append(c.in, b[:n]...)
-		c.sift()
+		// What passes is written over b, whose bytes are in c.in now; what does not fit there comes with the next Read.
+		if out := c.sift(b[:0]); len(out) > 0 {
+			if n = copy(b, out); n < len(out) {
+				c.out = out[n:]
+			}
+			return n, nil
+		}
 	}
 }
 
@@ -78,8 +84,8 @@ func (c *conn) receive(b []byte) (int, error) {
 	return n, err
 }
 
-// sift cuts what was received into messages (RFC 3261 section 18.3) and screens each.
-func (c *conn) sift() {
+// sift cuts what was received into messages (RFC 3261 section 18.3), screens each and appends those that pass to out.
+func (c *conn) sift(out []byte) []byte {
 	for !c.hangup {
 		if c.head == nil {
 			for bytes.HasPrefix(c.in, []byte("\r\n")) { // keep-alives between messages; two in one are a ping (RFC 5626 section 3.5.1)
@@ -116,7 +122,7 @@ func (c *conn) sift() {
 		}
 		pass, answer, hangup := c.ep.screen(m, c.fault, c.source())
 		if pass {
-			c.out = m.Append(c.out, false)
+			out = m.Append(out, false)
 		}
 		if answer != nil {
 			c.write(answer)
@@ -127,6 +133,7 @@ func (c *conn) sift() {
 	if len(c.in) == 0 {
 		c.in, c.seen = nil, 0 // an idle connection holds no buffer
 	}
+	return out
 }
 
 // write sends bytes of ours between the library's. A Write is one record or segment, so the two do not mix.

@@ -102,6 +102,20 @@ func clean(s string) bool {
 	return true
 }
 
+// plain reports that s holds nothing that printable would have to look at, but line ends.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == 0x7f {
+			if c != '\r' || i+1 == len(s) || s[i+1] != '\n' {
+				if c != '\n' || i == 0 || s[i-1] != '\r' {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
 // printable is clean, except that a quoted-pair may hold any character but CR and LF (RFC 3261 section 25.1).
 func printable(s string) bool {
 	quoted := false

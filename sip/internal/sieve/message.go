@@ -91,7 +91,7 @@ func Head(b []byte) (*Message, *Fault) {
 	text := strings.TrimSuffix(string(b), "\r\n\r\n")
 	start, rest, _ := strings.Cut(text, "\r\n")
 	f := m.start(start)
-	if g := m.headers(rest); f == nil {
+	if g := m.headers(rest, plain(text)); f == nil {
 		f = g
 	}
 	if tooLong {
@@ -151,7 +151,7 @@ func (m *Message) start(line string) *Fault {
 }
 
 // headers reads the header lines. It goes on after a fault, so that the answer can carry what is readable, and returns the first one.
-func (m *Message) headers(text string) (first *Fault) {
+func (m *Message) headers(text string, plain bool) (first *Fault) {
 	note := func(f *Fault) {
 		if first == nil {
 			first = f
@@ -181,7 +181,7 @@ func (m *Message) headers(text string) (first *Fault) {
 			note(fault(400, "header line"))
 			continue
 		}
-		if !printable(value) {
+		if !plain && !printable(value) {
 			note(fault(400, "control character"))
 			continue
 		}
