@@ -74,9 +74,9 @@ type Config struct {
 	RequestRate int
 	// RequestBurst is how many such requests of one source are served at once. If zero, 1000.
 	RequestBurst int
-	// TotalRate is RequestRate for all sources together. Connections that have authenticated are not counted. If zero, 2000.
+	// TotalRate is RequestRate for all sources together. Connections that have authenticated are not counted. If zero, 10000.
 	TotalRate int
-	// TotalBurst is RequestBurst for all sources together. If zero, 10000.
+	// TotalBurst is RequestBurst for all sources together. If zero, 20000.
 	TotalBurst int
 	// LockAfter is how many wrong answers for one user from one source are checked before further ones are refused unseen, for 1 s at first and twice as
 	// long with each further wrong answer, up to 15 min. 20 times as many from one source, of whatever users, lock all of its answers but those

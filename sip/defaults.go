@@ -25,8 +25,8 @@ const (
 	// Strangers. An office behind one address survives these because its phones authenticate, which gives back what they spent.
 	defaultRequestRate  = 100              // a second, of one source
 	defaultRequestBurst = 1000             // at once, of one source
-	defaultTotalRate    = 2000             // a second, of all sources
-	defaultTotalBurst   = 10000            // at once, of all sources
+	defaultTotalRate    = 10000            // a second, of all sources: screening them takes a part of one core
+	defaultTotalBurst   = 20000            // at once, of all sources
 	defaultLockAfter    = 5                // failures of one user from one source
 	sourceLockFactor    = 20               // so many times as many failures of one source lock all its strangers
 	lockFirst           = time.Second      // doubles with each further failure

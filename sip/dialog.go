@@ -15,6 +15,9 @@ type pendingID struct {
 	cseq            uint32
 }
 
+// inviteID names the INVITEs of a call of ours, whatever forks answer them.
+type inviteID struct{ callID, fromTag string }
+
 // dialog is the state of RFC 3261 section 12.1 as plain values.
 type dialog struct {
 	id                  dialogID

@@ -35,6 +35,7 @@ type Endpoint struct {
 
 	mu        sync.Mutex
 	dialogs   map[dialogID]*Call
+	invites   map[inviteID]*Call  // calls we placed, from their INVITE until 64*T1 after their end, to answer every 2xx
 	pending   map[pendingID]*Call // INVITEs without an answer, to recognise merged requests and to find by CANCEL
 	listeners map[*listener]struct{}
 	closed    bool
@@ -82,7 +83,7 @@ func New(cfg Config) (*Endpoint, error) {
 	setLibraryGlobals()
 	ep := &Endpoint{
 		cfg: cfg, log: cfg.Logger, auth: digest.NewServer(defaultNonceLife),
-		dialogs: make(map[dialogID]*Call), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), guards: newGuards(cfg), done: make(chan struct{}),
+		dialogs: make(map[dialogID]*Call), invites: make(map[inviteID]*Call), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), guards: newGuards(cfg), done: make(chan struct{}),
 	}
 	ep.conns = &connTable{perSource: make(map[string]int), byFlow: make(map[string]*conn), max: cfg.MaxConns, maxSource: cfg.MaxPerSource, onGone: cfg.Registrar.DropFlow}
 	lib := slog.New(&libraryLog{out: cfg.Logger, errors: &ep.stats.parseErrors})
@@ -92,7 +93,7 @@ func New(cfg Config) (*Endpoint, error) {
 	tlsTransport := &msg.TransportTLS{TransportTCP: &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}}
 	ep.tp = msg.NewTransportLayer(noResolver(), parser, nil, msg.WithTransportLayerLogger(lib),
 		msg.WithTransportLayerTransports(msg.TransportsConfig{TCP: tcp, TLS: tlsTransport}))
-	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(func(*msg.Response) {}))
+	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(ep.onLate2xx))
 	ep.tx.OnRequest(ep.onRequest)
 	ep.out = newOutbox(ep)
 	ep.wg.Add(2)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	msg "github.com/emiago/sipgo/sip"
 )
@@ -146,6 +147,15 @@ func (ep *Endpoint) forget(c *Call) {
 		if pid := pendingOf(c.invite); ep.pending[pid] == c {
 			delete(ep.pending, pid)
 		}
+		return
+	}
+	id := inviteID{c.d.id.callID, c.d.id.local}
+	if _, sent := ep.invites[id]; sent && !ep.closed {
+		time.AfterFunc(64*t1, func() {
+			ep.mu.Lock()
+			defer ep.mu.Unlock()
+			delete(ep.invites, id)
+		})
 	}
 }
 

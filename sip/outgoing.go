@@ -144,7 +144,6 @@ func (c *Call) inviteRequest(offer []byte, auth string) *msg.Request {
 	}
 	req.AppendHeader(header("Content-Type", "application/sdp"))
 	req.SetBody(offer)
-	c.invite = req
 	return req
 }
 
@@ -170,7 +169,11 @@ func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*
 		return nil, fmt.Errorf("sip: INVITE: %w", err)
 	}
 	// Another 2xx is a repetition, whose ACK was lost, or another fork, which is acknowledged by its own tag and ended (RFC 3261 section 13.2.2.4).
-	tx.OnRetransmission(func(res *msg.Response) { go c.onSecond2xx(req, res) }) // ends at once or with its BYE
+	seq := req.CSeq().SeqNo
+	tx.OnRetransmission(func(res *msg.Response) { go c.onSecond2xx(seq, res) }) // ends at once or with its BYE
+	c.ep.mu.Lock()
+	c.ep.invites[inviteID{c.d.id.callID, c.d.id.local}] = c
+	c.ep.mu.Unlock()
 	if err := tx.Init(); err != nil {
 		tx.Terminate()
 		return nil, fmt.Errorf("sip: INVITE: %w", err)
@@ -189,6 +192,10 @@ func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*
 			case res.StatusCode < 300:
 				if err := c.establish(req, res); err != nil {
 					return nil, err
+				}
+				if req.Transport() != "UDP" {
+					// RFC 6026 keeps the transaction for 64*T1, to take more 2xx. On a reliable transport onLate2xx takes them, for a tenth of the memory.
+					tx.Terminate()
 				}
 				return res, nil
 			default:
@@ -238,7 +245,7 @@ func (c *Call) giveUp(req *msg.Request, tx *msg.ClientTx, provisional bool) {
 			case res.StatusCode < 200:
 				provisional = true
 			case res.StatusCode < 300:
-				c.onSecond2xx(req, res)
+				c.onSecond2xx(req.CSeq().SeqNo, res)
 				return
 			default:
 				return
@@ -296,7 +303,21 @@ func (c *Call) establish(req *msg.Request, res *msg.Response) error {
 	return nil
 }
 
-func (c *Call) onSecond2xx(req *msg.Request, res *msg.Response) {
+// onLate2xx takes the 2xx of an INVITE whose transaction is over.
+func (ep *Endpoint) onLate2xx(res *msg.Response) {
+	if !res.IsSuccess() || res.CSeq() == nil || res.CSeq().MethodName != msg.INVITE || res.From() == nil || res.CallID() == nil {
+		return
+	}
+	tag, _ := param(res.From().Params, "tag")
+	ep.mu.Lock()
+	c := ep.invites[inviteID{res.CallID().Value(), tag}]
+	ep.mu.Unlock()
+	if c != nil {
+		c.onSecond2xx(res.CSeq().SeqNo, res)
+	}
+}
+
+func (c *Call) onSecond2xx(seq uint32, res *msg.Response) {
 	if res.To() == nil || res.StatusCode >= 300 {
 		return
 	}
@@ -309,7 +330,7 @@ func (c *Call) onSecond2xx(req *msg.Request, res *msg.Response) {
 	if target, ok := contactOf(res); ok {
 		fork.target = target
 	}
-	_ = c.ep.write(fork.request(msg.ACK, req.CSeq().SeqNo)) // the peer repeats its 2xx if this is lost
+	_ = c.ep.write(fork.request(msg.ACK, seq)) // the peer repeats its 2xx if this is lost
 	if ours {
 		return
 	}
