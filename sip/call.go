@@ -182,12 +182,12 @@ func (c *Call) accept(req *msg.Request, tx *msg.ServerTx, body []byte, late bool
 		}
 		if spent += wait; spent >= 64*t1 {
 			delete(c.awaiting, seq)
-			go c.end(ErrNoACK, true) // ends with its BYE transaction
+			c.ep.spawn(func() { c.end(ErrNoACK, true) })
 			return
 		}
 		wait = min(2*wait, t2)
 		a.timer.Reset(min(wait, 64*t1-spent))
-		go func() { _ = tx.Respond(res) }() // a lost repetition is repeated; the transaction must not be entered with our lock held
+		c.ep.spawn(func() { _ = tx.Respond(res) }) // a lost repetition is repeated; the transaction must not be entered with our lock held
 	}
 	a.timer = time.AfterFunc(wait, again)
 	c.mu.Unlock()
@@ -319,6 +319,8 @@ func (ep *Endpoint) transact(ctx context.Context, req *msg.Request) (*msg.Respon
 			return nil, errors.New("sip: transaction ended without a response")
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-ep.done:
+			return nil, ErrClosed
 		}
 	}
 }

@@ -162,13 +162,15 @@ func (ep *Endpoint) ServeInsecurePacket(ctx context.Context, pc net.PacketConn, 
 	}
 	stop := context.AfterFunc(ctx, func() { pc.Close() })
 	defer stop()
-	go func() { // ends with the endpoint or the context
+	served := make(chan struct{})
+	defer close(served)
+	ep.spawn(func() { // ends with this function or the endpoint
 		select {
 		case <-ep.done:
 			pc.Close()
-		case <-ctx.Done():
+		case <-served:
 		}
-	}()
+	})
 	err := newPacketGuard(pc, ep).serve()
 	if ctx.Err() != nil || ep.isClosed() {
 		return ErrClosed
@@ -197,6 +199,21 @@ func (ep *Endpoint) serve(ctx context.Context, l net.Listener, tc *tls.Config, s
 		return ErrClosed
 	}
 	return fmt.Errorf("sip: serve: %w", err)
+}
+
+// spawn runs f in a goroutine that Close waits for; after Close it does nothing. f must end when ep.done is closed, or soon by itself.
+func (ep *Endpoint) spawn(f func()) {
+	ep.mu.Lock()
+	if ep.closed {
+		ep.mu.Unlock()
+		return
+	}
+	ep.wg.Add(1)
+	ep.mu.Unlock()
+	go func() { // ends with f, waited for by Close
+		defer ep.wg.Done()
+		f()
+	}()
 }
 
 func (ep *Endpoint) isClosed() bool {

@@ -61,7 +61,7 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 	_ = tx.Respond(ep.response(req, 100, nil)) // stops the library's own 100; losing it costs a retransmission
 	// One To tag for every response to this INVITE (RFC 3261 section 8.2.6.2), the library's 487 to a CANCEL included.
 	req.To().Params.Add("tag", c.d.id.local)
-	if !tx.OnCancel(func(*msg.Request) { go c.end(ErrCanceled, false) }) { // ends at once: it sends nothing
+	if !tx.OnCancel(func(*msg.Request) { ep.spawn(func() { c.end(ErrCanceled, false) }) }) { // apart: the library calls with its lock held
 		c.end(ErrCanceled, false)
 	}
 	go func() { // the goroutine of this call: ends when OnCall returns, waited for by Close

@@ -170,7 +170,7 @@ func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*
 	}
 	// Another 2xx is a repetition, whose ACK was lost, or another fork, which is acknowledged by its own tag and ended (RFC 3261 section 13.2.2.4).
 	seq := req.CSeq().SeqNo
-	tx.OnRetransmission(func(res *msg.Response) { go c.onSecond2xx(seq, res) }) // ends at once or with its BYE
+	tx.OnRetransmission(func(res *msg.Response) { c.ep.spawn(func() { c.onSecond2xx(seq, res) }) }) // apart: the library calls with its lock held
 	c.ep.mu.Lock()
 	c.ep.invites[inviteID{c.d.id.callID, c.d.id.local}] = c
 	c.ep.mu.Unlock()
@@ -207,18 +207,7 @@ func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*
 			}
 			return nil, &StatusError{Code: 408, Method: "INVITE"}
 		case <-ctx.Done():
-			c.ep.mu.Lock()
-			if c.ep.closed {
-				c.ep.mu.Unlock()
-				tx.Terminate()
-				return nil, ErrClosed
-			}
-			c.ep.wg.Add(1)
-			c.ep.mu.Unlock()
-			go func() { // ends with the transaction, at most 64*T1 after the CANCEL; waited for by Close
-				defer c.ep.wg.Done()
-				c.giveUp(req, tx, provisional)
-			}()
+			c.ep.spawn(func() { c.giveUp(req, tx, provisional) }) // at most 64*T1 after the CANCEL
 			return nil, context.Cause(ctx)
 		case <-c.ep.done:
 			tx.Terminate()
