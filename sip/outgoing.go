@@ -19,15 +19,15 @@ type DialConfig struct {
 	Target string
 	// Flow is the connection to use, from a registrar.Binding. Exactly one of Flow and Address is required.
 	Flow string
-	// Address is where to connect to, "host:port", over TLS. The certificate must be valid for the domain of Target.
+	// Address is where to connect to, "host:port", over TLS. The certificate must be valid for the domain of Target. Required if Flow is empty.
 	Address string
 	// From is our own URI. Required.
 	From string
-	// FromName is the display name of the caller; it may be empty.
+	// FromName is the display name of the caller. If empty, none is sent.
 	FromName string
 	// Password answers a digest challenge for the user of From. If empty, a challenge ends the call with *StatusError.
 	Password string
-	// OnRinging is told of the first 180, if not nil. It must not block.
+	// OnRinging is told of the first 180. It must not block. If nil, nobody is told.
 	OnRinging func()
 }
 
