@@ -5,8 +5,8 @@
 // digest authentication (RFC 8760), registration (section 10) and the guards in front of them are ours. A body is []byte: this package
 // moves session descriptions, [Media] understands them.
 //
-//	ep, err := sip.New(sip.Config{TLS: serverTLS, Realm: realms, OnCall: answer})
-//	go ep.ServeTLS(ctx, listener)
+//	ep, err := sip.New(sip.Config{Realm: realms, OnCall: answer})
+//	err = ep.ServeTLS(ctx, listener, serverTLS)
 //
 // # Security
 //
@@ -32,9 +32,9 @@
 //
 // # Goroutines
 //
-// One goroutine runs [Config.OnCall] for each incoming call, and ends when that function returns. [Endpoint.Dial] runs one goroutine
-// until its INVITE transaction is over. Serve methods run one goroutine per connection. [Endpoint.Close] stops and waits for all of them.
-// Handlers must return when their context ends, which is when the call ends.
+// One goroutine runs [Config.OnCall] for each incoming call, and ends when that function returns. [Endpoint.Dial] works in its caller's
+// goroutine; a call it gave up has one more until its INVITE transaction is over. A Registration has one, a Serve method one per connection.
+// [Endpoint.Close] stops and waits for all of them. Handlers must return when their context ends, which is when the call ends.
 //
 // # Importing alone
 //
