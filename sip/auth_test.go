@@ -158,6 +158,38 @@ func TestPasswordsAreNotAskedForInTheClear(t *testing.T) {
 	<-served
 }
 
+func TestPlaintextWaiverIsPerUser(t *testing.T) {
+	ep, err := sip.New(sip.Config{Realm: func(domain, serverName string) (sip.Realm, error) {
+		r, err := realms(domain, serverName)
+		r.Plaintext = func(_ context.Context, user, _ string) error {
+			if user != "1001" {
+				return sip.ErrUnknownUser
+			}
+			return nil
+		}
+		return r, err
+	}})
+	require.NoError(t, err)
+	defer ep.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { // ends with the endpoint
+		served <- insecuretransport.ServeTCP(context.Background(), ep, l, insecuretransport.Waiver{Name: "test", Until: time.Now().Add(time.Hour), Digest: true})
+	}()
+	for user, want := range map[string]string{"1001": "200", "1002": "403"} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		p := siptest.NewPeer(t, c)
+		p.Send("", registerLines("acme.test", user, "", 1)...)
+		a := answer(challenges(p.Want("401"))[0], "SHA-256", user, "acme.test"+password, "REGISTER", "sip:acme.test", 1)
+		p.Send("", registerLines("acme.test", user, a, 2)...)
+		p.Want(want)
+	}
+	ep.Close()
+	<-served
+}
+
 func TestPlaintextNeedsAWaiver(t *testing.T) {
 	ep, err := sip.New(sip.Config{Realm: realms})
 	require.NoError(t, err)

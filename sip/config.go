@@ -31,6 +31,9 @@ type Realm struct {
 	Algorithms []string
 	// Credentials returns the raw H(user:Name:password) of a user, or ErrUnknownUser. Required. It is called concurrently.
 	Credentials func(ctx context.Context, user, algorithm string) ([]byte, error)
+	// Plaintext is asked for each request of a user who has authenticated on a transport without encryption; an error refuses it with 403. It is the
+	// place for a waiver per device, and for recording that it was used. It is called concurrently. If nil, nobody is served without encryption.
+	Plaintext func(ctx context.Context, user, address string) error
 }
 
 // Media is one side's session description, offered or answered: the border to the media packages.

@@ -56,7 +56,7 @@ func realms(domain, serverName string) (sip.Realm, error) {
 		if serverName != "" && serverName != name {
 			return sip.Realm{}, sip.ErrRealmMismatch
 		}
-		r := sip.Realm{Name: name, Credentials: func(_ context.Context, user, algorithm string) ([]byte, error) {
+		r := sip.Realm{Name: name, Plaintext: waived, Credentials: func(_ context.Context, user, algorithm string) ([]byte, error) {
 			if user != "1001" && user != "1002" {
 				return nil, sip.ErrUnknownUser
 			}
@@ -69,6 +69,9 @@ func realms(domain, serverName string) (sip.Realm, error) {
 	}
 	return sip.Realm{}, sip.ErrUnknownRealm
 }
+
+// waived lets every user do without encryption, where a listener allows it.
+func waived(context.Context, string, string) error { return nil }
 
 type server struct {
 	*sip.Endpoint

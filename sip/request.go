@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -163,6 +164,10 @@ func (ep *Endpoint) authenticate(req *msg.Request, tx *msg.ServerTx, src source,
 	user, stale, err := ep.verify(req, src, realm)
 	if err == nil {
 		ep.absolve(realm.Name, user, src)
+		if !src.secure && !waived(realm, user, src) {
+			ep.respond(req, tx, 403)
+			return Realm{}, "", false
+		}
 		return realm, user, true
 	}
 	if errors.Is(err, errRefused) {
@@ -177,4 +182,14 @@ func (ep *Endpoint) authenticate(req *msg.Request, tx *msg.ServerTx, src source,
 	}
 	ep.respond(req, tx, 401, hs...)
 	return Realm{}, "", false
+}
+
+// waived asks the realm whether this user may do without encryption.
+func waived(realm Realm, user string, src source) bool {
+	if realm.Plaintext == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return realm.Plaintext(ctx, user, src.addr) == nil
 }

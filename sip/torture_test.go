@@ -139,7 +139,7 @@ func newLab(t *testing.T, cfg sip.Config) *lab {
 	cfg.OnCall = func(context.Context, *sip.Call) { l.rang.Add(1) }
 	if cfg.Realm == nil {
 		cfg.Realm = func(domain, _ string) (sip.Realm, error) {
-			return sip.Realm{Name: domain, Credentials: func(_ context.Context, user, algorithm string) ([]byte, error) {
+			return sip.Realm{Name: domain, Plaintext: func(context.Context, string, string) error { return nil }, Credentials: func(_ context.Context, user, algorithm string) ([]byte, error) {
 				return sip.HA1(algorithm, user, domain, password)
 			}}, nil
 		}

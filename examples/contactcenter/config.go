@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -103,6 +104,14 @@ type waiverConfig struct {
 	Name   string `hcl:"name,label"`
 	Listen string `hcl:"listen,optional"` // plaintext UDP and TCP; empty: 127.0.0.1:5060
 	Until  string `hcl:"until"`           // last day, 2006-01-02
+	// Phones are those that may use it, as TENANT/USER; empty: every user with a password.
+	Phones []string `hcl:"phones,optional"`
+}
+
+// covers reports whether the waiver is for this user, and not over.
+func (w waiverConfig) covers(tenant, user string, now time.Time) bool {
+	until, err := w.until()
+	return err == nil && now.Before(until) && (len(w.Phones) == 0 || slices.Contains(w.Phones, tenant+"/"+user))
 }
 
 // loadConfig reads path, or the built-in demo if path is empty.

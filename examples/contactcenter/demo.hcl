@@ -86,4 +86,5 @@ tenant "globex" {
 # waiver "udp-lab" {
 #   listen = "127.0.0.1:5060"
 #   until  = "2027-01-31"
+#   phones = ["acme/1009"]   # without this line: everybody with a password
 # }

@@ -117,7 +117,7 @@ func (n *node) realm(domain, serverName string) (sip.Realm, error) {
 		return sip.Realm{}, sip.ErrRealmMismatch
 	}
 	p := s.tenant.Profile()
-	return sip.Realm{Name: s.realm(), Algorithms: p.Algorithms, Credentials: func(ctx context.Context, user, algorithm string) ([]byte, error) {
+	return sip.Realm{Name: s.realm(), Algorithms: p.Algorithms, Plaintext: s.plaintext, Credentials: func(ctx context.Context, user, algorithm string) ([]byte, error) {
 		ha1, err := s.tenant.Credentials(ctx, s.realm(), user, algorithm)
 		if errors.Is(err, tenant.ErrUnknownUser) {
 			return nil, sip.ErrUnknownUser
@@ -253,7 +253,7 @@ func (n *node) serveWaivers(wg *sync.WaitGroup, failed chan<- error) error {
 			if err != nil {
 				return err
 			}
-			if err := log.As("service:sip").Audit(context.Background(), "waiver.used", w.Name, slog.String("address", addr), slog.String("until", w.Until)); err != nil {
+			if err := log.As("service:sip").Audit(context.Background(), "waiver.opened", w.Name, slog.String("address", addr), slog.String("until", w.Until)); err != nil {
 				return err
 			}
 		}

@@ -42,9 +42,10 @@ type site struct {
 	wg       sync.WaitGroup     // goroutines of calls' side errands
 
 	mu       sync.Mutex
-	callers  map[string]*phone   // by work: callers of this tenant now
-	sessions map[string]*session // by work: agents who have answered and wait for their caller
-	busy     map[string]int      // users on calls of their own
+	callers  map[string]*phone    // by work: callers of this tenant now
+	sessions map[string]*session  // by work: agents who have answered and wait for their caller
+	busy     map[string]int       // users on calls of their own
+	waived   map[string]time.Time // when a phone's use of a waiver was last recorded
 }
 
 func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
@@ -62,7 +63,7 @@ func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
 	}
 	s := &site{
 		name: tc.Name, cfg: tc, tenant: t, node: n, log: n.log.With("tenant", tc.Name), prompts: p, program: program, numbers: map[string]*ivr.Flow{},
-		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{},
+		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{}, waived: map[string]time.Time{},
 	}
 	for _, num := range tc.Numbers {
 		if s.numbers[num.Number], err = program.Flow(num.Flow); err != nil {

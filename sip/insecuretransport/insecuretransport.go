@@ -1,7 +1,7 @@
 // Package insecuretransport serves SIP without encryption, for a lab or for a legacy device that cannot do TLS.
 //
 // Whoever shares the network reads who calls whom and can forge requests. SDES keys are refused on such a transport and digest passwords
-// are not asked for unless [Waiver.Digest] says so. The import path is meant to be
+// are not asked for unless [Waiver.Digest] says so, and then served only where sip.Realm.Plaintext lets the user do without encryption. The import path is meant to be
 // found by a search. A listener needs a waiver with a name and a date, and stops when the date has come.
 //
 // # Security
