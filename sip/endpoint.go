@@ -164,13 +164,16 @@ func (ep *Endpoint) ServeInsecurePacket(ctx context.Context, pc net.PacketConn, 
 	defer stop()
 	served := make(chan struct{})
 	defer close(served)
-	ep.spawn(func() { // ends with this function or the endpoint
+	if !ep.spawn(func() { // ends with this function or the endpoint
 		select {
 		case <-ep.done:
 			pc.Close()
 		case <-served:
 		}
-	})
+	}) {
+		pc.Close()
+		return ErrClosed
+	}
 	err := newPacketGuard(pc, ep).serve()
 	if ctx.Err() != nil || ep.isClosed() {
 		return ErrClosed
@@ -201,12 +204,12 @@ func (ep *Endpoint) serve(ctx context.Context, l net.Listener, tc *tls.Config, s
 	return fmt.Errorf("sip: serve: %w", err)
 }
 
-// spawn runs f in a goroutine that Close waits for; after Close it does nothing. f must end when ep.done is closed, or soon by itself.
-func (ep *Endpoint) spawn(f func()) {
+// spawn runs f in a goroutine that Close waits for; after Close it does nothing and returns false. f must end when ep.done is closed, or soon by itself.
+func (ep *Endpoint) spawn(f func()) bool {
 	ep.mu.Lock()
 	if ep.closed {
 		ep.mu.Unlock()
-		return
+		return false
 	}
 	ep.wg.Add(1)
 	ep.mu.Unlock()
@@ -214,6 +217,7 @@ func (ep *Endpoint) spawn(f func()) {
 		defer ep.wg.Done()
 		f()
 	}()
+	return true
 }
 
 func (ep *Endpoint) isClosed() bool {
