@@ -2,8 +2,8 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,39 +23,67 @@ type Call struct {
 	ep       *Endpoint
 	id       string
 	incoming bool
-	src      source
+	src      source // as it was when the call began; the flow of now is in d
 	realm    string
 	user     string // authenticated; empty for calls we place
 	to, from string
 	offer    []byte
+	replaced *Call // an incoming call that names another to be replaced
 
-	stx    *msg.ServerTx // the INVITE, incoming
-	invite *msg.Request
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   chan struct{}
+	stx      *msg.ServerTx // the INVITE, incoming
+	invite   *msg.Request
+	pid      pendingID
+	password string  // answers challenges of our requests
+	dial     *dialed // how to reach the peer again when its connection is gone; nil for flows
+	ctx      context.Context
+	cancel   context.CancelFunc
+	done     chan struct{}
 
 	mu        sync.Mutex
 	state     callState
 	cause     error
+	first     msg.Message // whose headers Header shows
 	d         dialog
+	peer      abilities
 	media     Media
-	mediaBusy bool // an offer is outstanding in one direction (RFC 3261 section 14.2)
+	turn      turn
 	awaiting  map[uint32]*accepted
+	reliable  *provisional // without PRACK yet
+	rseq      uint32       // of the last reliable provisional response of ours
+	answered  []byte       // the description of ours that the peer has from a provisional response
+	early     map[string]*earlyDialog
+	session   session
 	onDigit   func(digit byte)
+	onRefer   func(ctx context.Context, t *Transfer) error
+	referrals map[uint32]chan<- notice
+	detached  bool
+	onEnd     func(cause error)
 }
 
-// accepted is a 2xx to an INVITE that waits for its ACK.
-type accepted struct {
-	acked chan struct{}
-	timer *time.Timer
-	tx    *msg.ServerTx
-	// lateOffer: our 2xx carried the offer, so the ACK carries the answer.
-	lateOffer bool
+// abilities are what the peer said it can, in Supported and Allow.
+type abilities struct{ rel100, timer, replaces, update bool }
+
+func abilitiesOf(m msg.Message) abilities {
+	var a abilities
+	for _, tag := range values(m, "Supported", "k", "Require") {
+		switch strings.ToLower(tag) {
+		case "100rel":
+			a.rel100 = true
+		case "timer":
+			a.timer = true
+		case "replaces":
+			a.replaces = true
+		}
+	}
+	a.update = has(m, string(msg.UPDATE), "Allow")
+	return a
 }
 
 // ID is an identifier of ours, unique and safe to log. Unlike the Call-ID, no peer chose it.
 func (c *Call) ID() string { return c.id }
+
+// Incoming reports whether the peer placed the call.
+func (c *Call) Incoming() bool { return c.incoming }
 
 // Realm is the name of the realm the call belongs to: that of the caller of an incoming call.
 func (c *Call) Realm() string { return c.realm }
@@ -72,163 +100,36 @@ func (c *Call) ClaimedFrom() string { return c.from }
 // Secure reports whether the signalling is encrypted, so that SDES keys may travel in it (RFC 4568 section 7).
 func (c *Call) Secure() bool { return c.src.secure }
 
-// RemoteAddr is the address of the peer's signalling connection, "ip:port".
-func (c *Call) RemoteAddr() string { return c.src.addr }
+// RemoteAddr is the address of the signalling connection on which the call began, "ip:port".
+func (c *Call) RemoteAddr() string {
+	if c.src.conn != nil {
+		return c.src.conn.raw.RemoteAddr().String()
+	}
+	return c.src.addr
+}
 
 // Done is closed when the call is over, for whatever reason.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
-// Err says why a call is over: ErrRemoteBye, ErrLocalBye, ErrCanceled, ErrNoACK, ErrClosed or a *StatusError. It is nil while the call is alive.
+// Err says why a call is over: ErrRemoteBye, ErrLocalBye, ErrCanceled, ErrNoACK, ErrNoRefresh, ErrReplaced, ErrClosed or a *StatusError. It is nil
+// while the call is alive.
 func (c *Call) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cause
 }
 
-// OnDigit sets what is told of each DTMF digit that arrives by INFO ('0'-'9', '*', '#', 'A'-'D'). It must not block.
-func (c *Call) OnDigit(f func(digit byte)) {
+// Detach lets the call live on when Config.OnCall returns: from then on a waiting call is memory and no goroutine. f runs once when the call
+// is over, apart from other goroutines of the call, with the reason; if nil, nothing runs. Detach returns ErrCallEnded, without calling f, if the call is over.
+// It is for incoming calls; one that we placed never had a goroutine.
+func (c *Call) Detach(f func(cause error)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.onDigit = f
-}
-
-// Ring sends 180. It is only for incoming calls that were not answered; otherwise it returns ErrCallEnded or does nothing.
-func (c *Call) Ring() error {
-	if !c.incoming {
-		return errors.New("sip: Ring on a call of our own")
-	}
-	c.mu.Lock()
-	st := c.state
-	c.mu.Unlock()
-	switch st {
-	case stateEnded:
-		return ErrCallEnded
-	case stateUp:
-		return nil
-	}
-	res := c.ep.response(c.invite, 180, nil, &msg.ContactHeader{Address: *c.d.contact.Clone()})
-	if err := c.stx.Respond(res); err != nil {
-		return fmt.Errorf("sip: ring: %w", err)
-	}
-	return nil
-}
-
-// Answer accepts an incoming call with m and returns when the caller has acknowledged (RFC 3261 section 13.3.1.4). The 2xx is repeated
-// until then; without an ACK the call ends with BYE and ErrNoACK. If m refuses the offer, the caller gets 488 and Answer returns m's error.
-func (c *Call) Answer(ctx context.Context, m Media) error {
-	if !c.incoming {
-		return errors.New("sip: Answer on a call of our own")
-	}
-	c.mu.Lock()
-	offer := c.offer
-	c.mu.Unlock()
-	body, late, err := c.describe(ctx, m, offer)
-	if err != nil {
-		c.refuse(488, &StatusError{Code: 488, Method: "INVITE"})
-		return err
-	}
-	c.mu.Lock()
-	if c.state != stateEarly {
-		c.mu.Unlock()
-		return ErrCallEnded
-	}
-	c.state, c.media = stateUp, m
-	c.mu.Unlock()
-	c.ep.promote(c)
-	acked, err := c.accept(c.invite, c.stx, body, late)
-	if err != nil {
-		c.end(ErrCanceled, false)
-		return ErrCallEnded
-	}
-	select {
-	case <-acked:
-		return nil
-	case <-c.done:
-		return c.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (c *Call) describe(ctx context.Context, m Media, offer []byte) (body []byte, late bool, err error) {
-	if len(offer) == 0 {
-		body, err = m.Offer(ctx)
-		return body, true, err
-	}
-	body, err = m.Answer(ctx, offer)
-	return body, false, err
-}
-
-// accept sends a 2xx to an INVITE and repeats it at T1, doubling to T2, until its ACK comes; after 64*T1 it gives the call up.
-func (c *Call) accept(req *msg.Request, tx *msg.ServerTx, body []byte, late bool) (<-chan struct{}, error) {
-	res := c.ep.response(req, 200, body, &msg.ContactHeader{Address: *c.d.contact.Clone()}, header("Allow", allowedMethods))
-	a := &accepted{acked: make(chan struct{}), lateOffer: late, tx: tx}
-	c.mu.Lock()
 	if c.state == stateEnded {
-		c.mu.Unlock()
-		return nil, ErrCallEnded
-	}
-	if c.awaiting == nil {
-		c.awaiting = make(map[uint32]*accepted)
-	}
-	seq := req.CSeq().SeqNo
-	c.awaiting[seq] = a
-	wait, spent := t1, time.Duration(0)
-	again := func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.awaiting[seq] != a || c.state == stateEnded {
-			return
-		}
-		if spent += wait; spent >= 64*t1 {
-			delete(c.awaiting, seq)
-			c.ep.spawn(func() { c.end(ErrNoACK, true) })
-			return
-		}
-		wait = min(2*wait, t2)
-		a.timer.Reset(min(wait, 64*t1-spent))
-		c.ep.spawn(func() { _ = tx.Respond(res) }) // a lost repetition is repeated; the transaction must not be entered with our lock held
-	}
-	a.timer = time.AfterFunc(wait, again)
-	c.mu.Unlock()
-	if err := tx.Respond(res); err != nil {
-		c.mu.Lock()
-		a.timer.Stop()
-		delete(c.awaiting, seq)
-		c.mu.Unlock()
-		return nil, err
-	}
-	return a.acked, nil
-}
-
-// Reject refuses an incoming call that was not answered, with a status of 300-699.
-func (c *Call) Reject(status int) error {
-	if !c.incoming || status < 300 || status > 699 {
-		return errors.New("sip: Reject needs an incoming call and a status of 300-699")
-	}
-	if !c.refuse(status, &StatusError{Code: status, Method: "INVITE"}) {
 		return ErrCallEnded
 	}
+	c.detached, c.onEnd = true, f
 	return nil
-}
-
-func (c *Call) refuse(status int, cause error) bool {
-	c.mu.Lock()
-	early := c.state == stateEarly
-	c.mu.Unlock()
-	if !early {
-		return false
-	}
-	var extra []msg.Header
-	switch status {
-	case 488:
-		extra = append(extra, header("Accept", "application/sdp"))
-	case 503:
-		extra = append(extra, header("Retry-After", "10"))
-	}
-	c.ep.respond(c.invite, c.stx, status, extra...)
-	c.end(cause, false)
-	return true
 }
 
 // Hangup ends the call: BYE if it was answered, 480 if it was ringing here. It returns when the peer has confirmed, or with ctx's error; the call
@@ -270,11 +171,24 @@ func (c *Call) finish(cause error) *msg.Request {
 	for _, a := range c.awaiting {
 		a.timer.Stop()
 	}
-	c.awaiting, c.media, c.offer = nil, nil, nil // transactions remember the call for 64*T1; they must not keep its media alive
+	if c.reliable != nil {
+		c.reliable.timer.Stop()
+	}
+	c.session.stop()
+	onEnd := c.onEnd
+	// Transactions remember the call for 64*T1; they must not keep its media alive.
+	c.awaiting, c.media, c.offer, c.reliable, c.answered, c.early, c.onEnd = nil, nil, nil, nil, nil, nil, nil
 	close(c.done)
+	detached := c.detached && c.incoming
 	c.mu.Unlock()
 	c.cancel()
 	c.ep.forget(c)
+	if detached {
+		c.ep.live.Add(-1)
+	}
+	if onEnd != nil && !c.ep.spawn(func() { onEnd(cause) }) {
+		onEnd(cause) // the endpoint is closing and waits for it this way
+	}
 	return bye
 }
 
@@ -286,49 +200,12 @@ func (c *Call) shut() {
 }
 
 func (c *Call) sendBye(ctx context.Context, bye *msg.Request) error {
-	res, err := c.ep.transact(ctx, bye)
+	res, err := c.transact(ctx, bye)
 	if err != nil {
 		return fmt.Errorf("sip: BYE: %w", err)
 	}
 	if res.StatusCode >= 300 && res.StatusCode != 481 && res.StatusCode != 408 {
-		return &StatusError{Code: res.StatusCode, Method: "BYE"}
+		return statusError(res, "BYE")
 	}
 	return nil
-}
-
-// transact sends a request that is not an INVITE and returns its final response.
-func (ep *Endpoint) transact(ctx context.Context, req *msg.Request) (*msg.Response, error) {
-	if ep.conns.find(flowKey(req)) == nil && req.Transport() != "UDP" {
-		return nil, ErrFlowGone
-	}
-	tx, err := ep.tx.Request(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	defer tx.Terminate()
-	for {
-		select {
-		case res := <-tx.Responses():
-			if res.StatusCode >= 200 {
-				return res, nil
-			}
-		case <-tx.Done():
-			if err := tx.Err(); err != nil {
-				return nil, err
-			}
-			return nil, errors.New("sip: transaction ended without a response")
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-ep.done:
-			return nil, ErrClosed
-		}
-	}
-}
-
-// write sends a request outside any transaction: an ACK of a 2xx.
-func (ep *Endpoint) write(req *msg.Request) error {
-	if ep.conns.find(flowKey(req)) == nil && req.Transport() != "UDP" {
-		return ErrFlowGone
-	}
-	return ep.tp.WriteMsg(req)
 }

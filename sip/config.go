@@ -54,6 +54,13 @@ type Config struct {
 	Realm func(domain, serverName string) (Realm, error)
 	// OnCall runs once for each incoming, authenticated call, in a goroutine of its own. The call ends when it returns. If nil, calls get 480.
 	OnCall func(ctx context.Context, call *Call)
+	// OnReplace runs instead of OnCall for a call that asks to take another one's place (INVITE with Replaces, RFC 3891): old, which is of the same
+	// realm. It decides whether call.User may do that, answers the call, joins it where old was, and hangs old up. It is called like OnCall.
+	// If nil, such calls get 403, and Supported does not name the extension.
+	OnReplace func(ctx context.Context, call, old *Call)
+	// Emergency reports whether a dialed number is one for emergencies: such calls are admitted when MaxCalls is reached (up to a tenth more) and
+	// while the endpoint drains. It is called concurrently. If nil, no number is.
+	Emergency func(number string) bool
 	// Registrar holds the bindings. If nil, an endpoint has one of its own.
 	Registrar *registrar.Registrar
 	// Trusted says that an incoming call needs no digest: for phones of our own that are called over the connection they opened and verified.
@@ -94,6 +101,11 @@ type Config struct {
 	// AllowSources are never banned, and limited by TotalRate only: offices and carriers with many phones behind one address. The lock-out of
 	// LockAfter per user holds for them too. If empty, there are none.
 	AllowSources []netip.Prefix
+	// SessionExpires is how often an established call proves that both sides are still there (RFC 4028): whoever is to refresh does so at half of
+	// it. A peer may choose a shorter time. If zero, 30 min; the least is MinSession.
+	SessionExpires time.Duration
+	// MinSession is the shortest session interval that a peer may ask for; less is refused with 422. If zero, 90 s, the least that RFC 4028 allows.
+	MinSession time.Duration
 	// UserAgent is sent as Server and User-Agent. If empty, none is sent: a version helps an attacker most.
 	UserAgent string
 	// Logger gets events without credentials, keys or bodies. If nil, slog.Default().
@@ -130,6 +142,13 @@ func (c Config) withDefaults() Config {
 	if c.BanTime <= 0 {
 		c.BanTime = defaultBanTime
 	}
+	if c.MinSession < defaultMinSession {
+		c.MinSession = defaultMinSession
+	}
+	if c.SessionExpires <= 0 {
+		c.SessionExpires = defaultSessionExpires
+	}
+	c.SessionExpires = max(c.SessionExpires, c.MinSession)
 	c.AllowSources = slices.Clone(c.AllowSources)
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -23,23 +23,26 @@ const (
 	maxContacts             = 8    // Contact values of one REGISTER
 
 	// Strangers. An office behind one address survives these because its phones authenticate, which gives back what they spent.
-	defaultRequestRate  = 100              // a second, of one source
-	defaultRequestBurst = 1000             // at once, of one source
-	defaultTotalRate    = 10000            // a second, of all sources: screening them takes a part of one core
-	defaultTotalBurst   = 20000            // at once, of all sources
-	defaultLockAfter    = 5                // failures of one user from one source
-	sourceLockFactor    = 20               // so many times as many failures of one source lock all its strangers
-	lockFirst           = time.Second      // doubles with each further failure
-	lockMax             = 15 * time.Minute // up to this
-	lockForget          = time.Hour
-	defaultBanAfter     = 100 // offences of one source
-	banWindow           = 10 * time.Minute
-	defaultBanTime      = 10 * time.Minute // doubles with each further ban
-	banMax              = 24 * time.Hour
-	maxSources          = 32768     // entries of each table of sources, some 100 bytes each
-	knownTime           = time.Hour // a datagram flow is a stranger again after this silence
-	maxPacketSources    = 16384     // datagram sources the library may remember at once
-	retryAfter          = "10"      // seconds
+	defaultRequestRate    = 100              // a second, of one source
+	defaultRequestBurst   = 1000             // at once, of one source
+	defaultTotalRate      = 10000            // a second, of all sources: screening them takes a part of one core
+	defaultTotalBurst     = 20000            // at once, of all sources
+	defaultLockAfter      = 5                // failures of one user from one source
+	sourceLockFactor      = 20               // so many times as many failures of one source lock all its strangers
+	lockFirst             = time.Second      // doubles with each further failure
+	lockMax               = 15 * time.Minute // up to this
+	lockForget            = time.Hour
+	defaultBanAfter       = 100 // offences of one source
+	banWindow             = 10 * time.Minute
+	defaultBanTime        = 10 * time.Minute // doubles with each further ban
+	banMax                = 24 * time.Hour
+	maxSources            = 32768            // entries of each table of sources, some 100 bytes each
+	knownTime             = time.Hour        // a datagram flow is a stranger again after this silence
+	defaultSessionExpires = 30 * time.Minute // RFC 4028 section 4
+	defaultMinSession     = 90 * time.Second // RFC 4028 section 5: the least that may be
+	maxForks              = 16               // early dialogs of one INVITE
+	maxPacketSources      = 16384            // datagram sources the library may remember at once
+	retryAfter            = "10"             // seconds
 
 	// RFC 3261 section 17.1.1.1, the defaults. They are fixed: a process has one T1.
 	t1 = 500 * time.Millisecond
@@ -56,6 +59,9 @@ func aeadSuites() []uint16 {
 }
 
 // allowedMethods is what this package truly handles, in the order it is written in Allow.
-const allowedMethods = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+const allowedMethods = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, PRACK, REFER, NOTIFY"
+
+// extensions are the option tags that a peer may require of us for a dialog: RFC 3262, 4028 and 4488. With Config.OnReplace, "replaces" is another (RFC 3891).
+const extensions = "100rel, timer, norefersub"
 
 var methods = strings.Split(allowedMethods, ", ")

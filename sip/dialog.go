@@ -27,6 +27,7 @@ type dialog struct {
 	routes              []msg.Uri // route set, frozen when the dialog is made
 	network, addr       string    // the flow all requests take
 	contact             msg.Uri   // ours
+	authUser            string    // answers challenges, for calls that we placed
 }
 
 type party struct {

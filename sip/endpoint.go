@@ -45,6 +45,9 @@ type Endpoint struct {
 	live        atomic.Int64
 	wg          sync.WaitGroup
 	done        chan struct{}
+	supported   string          // option tags, as Supported says them
+	life        context.Context // ends with the endpoint
+	end         context.CancelFunc
 }
 
 type counters struct {
@@ -81,9 +84,14 @@ func New(cfg Config) (*Endpoint, error) {
 		return nil, err
 	}
 	setLibraryGlobals()
+	life, end := context.WithCancel(context.Background())
 	ep := &Endpoint{
+		life: life, end: end, supported: extensions,
 		cfg: cfg, log: cfg.Logger, auth: digest.NewServer(defaultNonceLife),
 		dialogs: make(map[dialogID]*Call), invites: make(map[inviteID]*Call), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), guards: newGuards(cfg), done: make(chan struct{}),
+	}
+	if cfg.OnReplace != nil {
+		ep.supported += ", replaces"
 	}
 	ep.conns = &connTable{perSource: make(map[string]int), byFlow: make(map[string]*conn), max: cfg.MaxConns, maxSource: cfg.MaxPerSource, onGone: cfg.Registrar.DropFlow}
 	lib := slog.New(&libraryLog{out: cfg.Logger, errors: &ep.stats.parseErrors})
@@ -268,6 +276,7 @@ func (ep *Endpoint) Close() error {
 		c.shut()
 	}
 	close(ep.done)
+	ep.end()
 	ep.out.close()
 	for _, l := range listeners {
 		l.Close()

@@ -2,8 +2,8 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,9 +12,9 @@ import (
 
 // onInvite admits a new call (RFC 3261 section 13.3.1).
 func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
-	if ep.draining.Load() || int(ep.live.Load()) >= ep.cfg.MaxCalls {
+	if !ep.admits(req) {
 		ep.stats.refusedCalls.Add(1)
-		ep.respond(req, tx, 503, header("Retry-After", "10"))
+		ep.respond(req, tx, 503, header("Retry-After", retryAfter))
 		return
 	}
 	realm, user := "", ""
@@ -29,8 +29,9 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 		ep.respond(req, tx, 480)
 		return
 	}
-	if !isSDP(req) {
-		ep.respond(req, tx, 415, header("Accept", "application/sdp"))
+	sdp, ok := sessionOf(contentType(req), req.Body())
+	if !ok {
+		ep.respond(req, tx, 415, header("Accept", sdpType))
 		return
 	}
 	target, ok := contactOf(req)
@@ -38,21 +39,30 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 		ep.respond(req, tx, 400)
 		return
 	}
-	c := ep.newCall(req, src, target)
-	c.incoming, c.realm, c.user, c.stx = true, realm, user, tx
-	pid := pendingOf(req)
+	if _, tooShort := ep.sessionTerms(req); tooShort {
+		ep.respond(req, tx, 422, header("Min-SE", seconds(ep.cfg.MinSession)))
+		return
+	}
+	old, code := ep.toReplace(req, realm)
+	if code != 0 {
+		ep.respond(req, tx, code)
+		return
+	}
+	c := ep.newCall(req, src, target, sdp)
+	c.incoming, c.realm, c.user, c.stx, c.replaced = true, realm, user, tx, old
 	ep.mu.Lock()
 	if ep.closed {
 		ep.mu.Unlock()
 		ep.respond(req, tx, 503)
 		return
 	}
-	if _, merged := ep.pending[pid]; merged { // the same call by another path (RFC 3261 section 8.2.2.2)
+	if _, merged := ep.pending[c.pid]; merged { // the same call by another path (RFC 3261 section 8.2.2.2)
 		ep.mu.Unlock()
 		ep.respond(req, tx, 482)
 		return
 	}
-	ep.pending[pid] = c
+	ep.pending[c.pid] = c
+	ep.dialogs[c.d.id] = c // early: PRACK, UPDATE and BYE may come before the answer
 	ep.wg.Add(1)
 	ep.mu.Unlock()
 	ep.live.Add(1)
@@ -66,17 +76,37 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 	}
 	go func() { // the goroutine of this call: ends when OnCall returns, waited for by Close
 		defer ep.wg.Done()
-		defer ep.live.Add(-1)
 		defer func() {
 			if r := recover(); r != nil {
 				ep.log.Error("sip: panic in OnCall", "call", c.id, "panic", r, "stack", string(debug.Stack()))
 				c.refuse(500, ErrLocalBye)
+				c.end(ErrLocalBye, true)
+			}
+			c.mu.Lock()
+			detached := c.detached
+			c.mu.Unlock()
+			if detached { // it ends by itself, and counts as alive until then
+				return
 			}
 			c.refuse(480, ErrLocalBye)
 			c.end(ErrLocalBye, true)
+			ep.live.Add(-1)
 		}()
+		if old != nil {
+			ep.cfg.OnReplace(c.ctx, c, old)
+			return
+		}
 		ep.cfg.OnCall(c.ctx, c)
 	}()
+}
+
+// admits says whether there is room for a new call. Emergency calls find some when others do not.
+func (ep *Endpoint) admits(req *msg.Request) bool {
+	room := ep.cfg.MaxCalls
+	if ep.cfg.Emergency != nil && ep.cfg.Emergency(req.Recipient.User) {
+		return int(ep.live.Load()) < room+room/10+10
+	}
+	return !ep.draining.Load() && int(ep.live.Load()) < room
 }
 
 func pendingOf(req *msg.Request) pendingID {
@@ -84,26 +114,20 @@ func pendingOf(req *msg.Request) pendingID {
 	return pendingID{req.CallID().Value(), tag, req.CSeq().SeqNo}
 }
 
-func isSDP(req *msg.Request) bool {
-	if len(req.Body()) == 0 {
-		return true
-	}
-	h := req.GetHeader("Content-Type")
-	if h == nil {
-		return false
-	}
-	t, _, _ := strings.Cut(h.Value(), ";")
-	return strings.EqualFold(strings.TrimSpace(t), "application/sdp")
+func contentType(m msg.Message) string {
+	return first(m, "Content-Type", "c")
 }
 
-// newCall makes the UAS side of a dialog (RFC 3261 section 12.1.1).
-func (ep *Endpoint) newCall(req *msg.Request, src source, target msg.Uri) *Call {
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+
+// newCall makes the UAS side of a dialog (RFC 3261 section 12.1.1). The offer, or the lack of one, is the peer's turn.
+func (ep *Endpoint) newCall(req *msg.Request, src source, target msg.Uri, sdp []byte) *Call {
 	ctx, cancel := context.WithCancel(context.Background())
 	from, to := req.From(), req.To()
 	fromTag, _ := param(from.Params, "tag")
 	c := &Call{
-		ep: ep, id: randomID(), src: src, invite: req, state: stateEarly, ctx: ctx, cancel: cancel, done: make(chan struct{}),
-		to: req.Recipient.User, from: from.Address.User, offer: append([]byte(nil), req.Body()...),
+		ep: ep, id: randomID(), src: src, invite: req, first: req, pid: pendingOf(req), peer: abilitiesOf(req), state: stateEarly, turn: turn{by: they},
+		ctx: ctx, cancel: cancel, done: make(chan struct{}), to: req.Recipient.User, from: from.Address.User, offer: append([]byte(nil), sdp...),
 	}
 	c.d = dialog{
 		id:    dialogID{callID: req.CallID().Value(), local: randomID(), remote: fromTag},
@@ -130,7 +154,7 @@ func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
 	return u
 }
 
-// promote moves a call from the INVITEs without an answer to the dialogs.
+// promote lists the dialog of a call that we placed.
 func (ep *Endpoint) promote(c *Call) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
@@ -144,8 +168,8 @@ func (ep *Endpoint) forget(c *Call) {
 		delete(ep.dialogs, c.d.id)
 	}
 	if c.incoming {
-		if pid := pendingOf(c.invite); ep.pending[pid] == c {
-			delete(ep.pending, pid)
+		if ep.pending[c.pid] == c {
+			delete(ep.pending, c.pid)
 		}
 		return
 	}
@@ -167,45 +191,14 @@ func (ep *Endpoint) findDialog(m msg.Message) *Call {
 	return ep.dialogs[dialogID{m.CallID().Value(), local, remote}]
 }
 
-// onACK matches the ACK of a 2xx.
-func (ep *Endpoint) onACK(req *msg.Request) {
-	if req.To() == nil || req.From() == nil || req.CallID() == nil || req.CSeq() == nil {
-		return
-	}
-	c := ep.findDialog(req)
-	if c == nil {
-		return
-	}
-	c.mu.Lock()
-	a := c.awaiting[req.CSeq().SeqNo]
-	if a == nil {
-		c.mu.Unlock()
-		return
-	}
-	delete(c.awaiting, req.CSeq().SeqNo)
-	a.timer.Stop()
-	m := c.media
-	c.mediaBusy = false
-	c.mu.Unlock()
-	if c.src.network != "UDP" {
-		// Nothing is repeated on a reliable transport, so the 64*T1 for which RFC 6026 keeps the transaction would only keep memory.
-		a.tx.Terminate()
-	}
-	if a.lateOffer && m != nil {
-		if err := m.Accept(c.ctx, req.Body()); err != nil {
-			ep.log.Info("sip: answer in ACK refused", "call", c.id, "err", err)
-			c.end(ErrLocalBye, true)
-			return
-		}
-	}
-	close(a.acked)
-}
-
 // inDialog serves a request inside a dialog (RFC 3261 section 12.2.2).
 func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 	c := ep.findDialog(req)
 	if c == nil {
 		ep.respond(req, tx, 481)
+		return
+	}
+	if !ep.belongs(c, req, tx, src) {
 		return
 	}
 	c.mu.Lock()
@@ -215,6 +208,7 @@ func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 	if seq > c.d.remoteSeq {
 		c.d.remoteSeq = seq
 	}
+	early := c.state == stateEarly
 	c.mu.Unlock()
 	if stale {
 		ep.respond(req, tx, 500, header("Retry-After", "1"))
@@ -222,12 +216,21 @@ func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 	}
 	switch req.Method {
 	case msg.BYE:
+		if early { // a caller may end an early dialog this way (RFC 3261 section 15); its INVITE gets its own final response
+			c.refuse(487, ErrRemoteBye)
+		}
 		c.end(ErrRemoteBye, false) // before the answer: a peer that has it must find no dialog any more
 		ep.respond(req, tx, 200)
+	case msg.PRACK:
+		c.onPrack(req, tx)
 	case msg.INVITE, msg.UPDATE:
 		c.onReoffer(req, tx)
 	case msg.INFO:
 		c.onInfo(req, tx)
+	case msg.REFER:
+		c.onTransfer(req, tx)
+	case msg.NOTIFY:
+		c.onNotify(req, tx)
 	case msg.OPTIONS:
 		ep.onOptions(req, tx)
 	default:
@@ -235,98 +238,27 @@ func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 	}
 }
 
-// onReoffer serves a re-INVITE or UPDATE: hold, resume, new keys, a new address of the peer.
-func (c *Call) onReoffer(req *msg.Request, tx *msg.ServerTx) {
-	if !isSDP(req) {
-		c.ep.respond(req, tx, 415, header("Accept", "application/sdp"))
-		return
-	}
+// belongs checks that a request in a dialog comes from where the dialog's peer is: the flow of the call, or another one, to which the dialog then
+// moves, if its user has authenticated there. Tags cannot be guessed, but they are seen by every proxy and in every trace.
+func (ep *Endpoint) belongs(c *Call, req *msg.Request, tx *msg.ServerTx, src source) bool {
 	c.mu.Lock()
-	busy := c.mediaBusy || len(c.awaiting) > 0
-	m := c.media
-	offered := len(req.Body()) > 0 || req.Method == msg.INVITE
-	if !busy && offered && m != nil && c.state == stateUp {
-		c.mediaBusy = true
-	}
-	if target, ok := contactOf(req); ok && !busy { // target refresh (RFC 3261 section 12.2.1.2)
-		c.d.target = target
-	}
+	same := strings.EqualFold(c.d.network, src.network) && c.d.addr == src.addr
 	c.mu.Unlock()
-	switch {
-	case busy:
-		c.ep.respond(req, tx, 491)
-		return
-	case !offered:
-		c.ep.respond(req, tx, 200, &msg.ContactHeader{Address: *c.d.contact.Clone()})
-		return
-	case m == nil:
-		c.ep.respond(req, tx, 500, header("Retry-After", "1"))
-		return
+	if same {
+		return true
 	}
-	body, late, err := c.describe(c.ctx, m, req.Body())
-	if err != nil {
-		c.mu.Lock()
-		c.mediaBusy = false
-		c.mu.Unlock()
-		c.ep.log.Info("sip: offer refused", "call", c.id, "err", err)
-		c.ep.respond(req, tx, 488)
-		return
-	}
-	if req.Method == msg.UPDATE {
-		c.mu.Lock()
-		c.mediaBusy = false
-		c.mu.Unlock()
-		_ = tx.Respond(c.ep.response(req, 200, body, &msg.ContactHeader{Address: *c.d.contact.Clone()})) // the peer repeats a lost request
-		return
-	}
-	if _, err := c.accept(req, tx, body, late); err != nil && !errors.Is(err, ErrCallEnded) {
-		c.ep.log.Debug("sip: 2xx to re-INVITE not sent", "call", c.id, "err", err)
-	}
-}
-
-// onInfo serves DTMF by INFO (application/dtmf-relay and application/dtmf).
-func (c *Call) onInfo(req *msg.Request, tx *msg.ServerTx) {
-	kind := ""
-	if h := req.GetHeader("Content-Type"); h != nil {
-		kind, _, _ = strings.Cut(h.Value(), ";")
-	}
-	digit, ok := parseDTMF(strings.ToLower(strings.TrimSpace(kind)), string(req.Body()))
-	if !ok {
-		c.ep.respond(req, tx, 415, header("Accept", "application/dtmf-relay"))
-		return
-	}
-	c.mu.Lock()
-	f := c.onDigit
-	c.mu.Unlock()
-	c.ep.respond(req, tx, 200)
-	if f != nil {
-		f(digit)
-	}
-}
-
-// parseDTMF reads the one digit of an INFO body: "Signal=5" lines, or the bare digit. '10' and '11' are how some phones write * and #.
-func parseDTMF(kind, body string) (byte, bool) {
-	v := ""
-	switch kind {
-	case "application/dtmf-relay":
-		for _, line := range strings.FieldsFunc(body, func(r rune) bool { return r == '\r' || r == '\n' }) {
-			name, val, ok := strings.Cut(line, "=")
-			if ok && strings.EqualFold(strings.TrimSpace(name), "signal") {
-				v = strings.TrimSpace(val)
-				break
-			}
+	if !ep.proved(src) {
+		_, user, ok := ep.authenticate(req, tx, src, c.d.local.uri.Host)
+		if !ok {
+			return false
 		}
-	case "application/dtmf":
-		v = strings.TrimSpace(body)
+		if c.user != "" && user != c.user {
+			ep.respond(req, tx, 403)
+			return false
+		}
 	}
-	switch v {
-	case "10":
-		v = "*"
-	case "11":
-		v = "#"
-	}
-	if len(v) != 1 || !strings.Contains("0123456789*#ABCDabcd", v) {
-		return 0, false
-	}
-	return strings.ToUpper(v)[0], true
+	c.mu.Lock()
+	c.d.network, c.d.addr = src.network, src.addr
+	c.mu.Unlock()
+	return true
 }

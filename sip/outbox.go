@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -18,13 +19,20 @@ type outbox struct {
 	done  chan struct{}
 	once  sync.Once
 
-	mu   sync.Mutex
-	open map[string]*conn // by remote address; nil while being dialed
-	wait *sync.Cond
+	mu    sync.Mutex
+	open  map[route]*conn // nil while being dialed
+	wait  *sync.Cond
+	alias uint64 // of the last connection that needed one
+}
+
+// route is what connections are shared by: a tenant's trunk must not speak over a connection that showed another tenant's certificate.
+type route struct {
+	address, serverName string
+	cfg                 *tls.Config
 }
 
 func newOutbox(ep *Endpoint) *outbox {
-	o := &outbox{ep: ep, ready: make(chan net.Conn), done: make(chan struct{}), open: make(map[string]*conn)}
+	o := &outbox{ep: ep, ready: make(chan net.Conn), done: make(chan struct{}), open: make(map[route]*conn)}
 	o.wait = sync.NewCond(&o.mu)
 	return o
 }
@@ -42,41 +50,41 @@ func (o *outbox) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1
 func (o *outbox) Close() error   { o.close(); return nil }
 func (o *outbox) close()         { o.once.Do(func() { close(o.done) }) }
 
-// connect returns a live connection to address ("host:port") whose certificate is valid for serverName.
-func (o *outbox) connect(ctx context.Context, address, serverName string) (*conn, error) {
-	cfg := o.ep.cfg.Client.cfg
+// connect returns a live connection to how.address whose certificate is valid for how.serverName, made with how.client.
+func (o *outbox) connect(ctx context.Context, how dialed) (*conn, error) {
+	cfg := how.client.cfg
 	if cfg == nil {
-		return nil, errors.New("sip: this endpoint has no Config.Client and opens no connection")
+		cfg = o.ep.cfg.Client.cfg
 	}
+	if cfg == nil || how.client.server {
+		return nil, errors.New("sip: no client configuration for a connection of ours")
+	}
+	key := route{how.address, how.serverName, cfg}
 	o.mu.Lock()
 	for {
-		c, busy := o.open[address]
+		c, busy := o.open[key]
 		if busy && c == nil {
 			o.wait.Wait()
 			continue
 		}
-		if c != nil && c.serverName == serverName && o.ep.conns.find(c.flow()) == c {
+		if c != nil && o.ep.conns.find(c.flow()) == c {
 			o.mu.Unlock()
 			return c, nil
 		}
-		if c != nil && o.ep.conns.find(c.flow()) == c {
-			o.mu.Unlock()
-			return nil, fmt.Errorf("sip: %s is connected under another name", address)
-		}
 		break
 	}
-	o.open[address] = nil
+	o.open[key] = nil
 	o.mu.Unlock()
 
-	c, err := o.dial(ctx, cfg, address, serverName)
+	c, err := o.dial(ctx, cfg, how.address, how.serverName)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	defer o.wait.Broadcast()
 	if err != nil {
-		delete(o.open, address)
-		return nil, err
+		delete(o.open, key)
+		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
-	o.open[address] = c
+	o.open[key] = c
 	return c, nil
 }
 
@@ -100,6 +108,7 @@ func (o *outbox) dial(ctx context.Context, base *tls.Config, address, serverName
 	}
 	c := &conn{Conn: t, raw: raw, ep: o.ep, born: time.Now(), secure: true, dialed: true, serverName: serverName, reading: make(chan struct{})}
 	c.trusted.Store(true)
+	c.alias = o.aliasFor(raw.RemoteAddr())
 	o.ep.conns.add(c)
 	select {
 	case o.ready <- c:
@@ -109,4 +118,19 @@ func (o *outbox) dial(ctx context.Context, base *tls.Config, address, serverName
 		c.Close()
 		return nil, ErrClosed
 	}
+}
+
+// aliasFor returns an address by which the library knows a second connection to a remote address that has one already: it finds connections by
+// remote address, and would use the wrong certificate, or the wrong tenant's. The addresses are of the discard prefix (RFC 6666), so none is real.
+// If the address is free, it returns nil.
+func (o *outbox) aliasFor(remote net.Addr) net.Addr {
+	if o.ep.conns.find("tls/"+remote.String()) == nil {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.alias++
+	ip := net.ParseIP("100::")
+	binary.BigEndian.PutUint64(ip[8:], o.alias)
+	return &net.TCPAddr{IP: ip, Port: 5061}
 }

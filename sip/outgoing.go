@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
-	"time"
 
 	msg "github.com/emiago/sipgo/sip"
 
@@ -19,14 +17,32 @@ type DialConfig struct {
 	Target string
 	// Flow is the connection to use, from a registrar.Binding. Exactly one of Flow and Address is required.
 	Flow string
-	// Address is where to connect to, "host:port", over TLS. The certificate must be valid for the domain of Target. Required if Flow is empty.
+	// Address is where to connect to, "host:port", over TLS. The certificate must be valid for ServerName, at every reconnect too. Required if Flow
+	// is empty.
 	Address string
+	// ServerName is the name that the certificate must be valid for. If empty, the domain of Target.
+	ServerName string
+	// Client is used for the connection to Address: the certificate that we show, the roots that we trust. If zero, Config.Client.
+	Client TLSConfig
+	// Route are the URIs of proxies that the call must pass, first one first (RFC 3261 section 16.12): the Path of a binding. If empty, there are none.
+	Route []string
 	// From is our own URI. Required.
 	From string
 	// FromName is the display name of the caller. If empty, none is sent.
 	FromName string
-	// Password answers a digest challenge for the user of From. If empty, a challenge ends the call with *StatusError.
+	// Password answers digest challenges, those inside the call too. If empty, a challenge ends the call with *StatusError.
 	Password string
+	// AuthUser is the user that Password belongs to. If empty, the user of From.
+	AuthUser string
+	// Realm and User are what Call.Realm and Call.User say: whom we call. If empty, nothing is known; a call without a realm is never replaced.
+	Realm, User string
+	// Headers are added to the INVITE. Those this package writes itself are refused with ErrMalformed, as is what would not be one line.
+	Headers []Header
+	// Attachments travel beside the session description. If empty, it travels alone.
+	Attachments []Attachment
+	// EarlyMedia has the answer in a provisional response taken at once, so that the peer is heard before it answers. Media.Accept is called again if
+	// another fork answers the call. If false, only the final answer is taken.
+	EarlyMedia bool
 	// OnRinging is told of the first 180. It must not block. If nil, nobody is told.
 	OnRinging func()
 }
@@ -36,7 +52,8 @@ func flowKey(req *msg.Request) string {
 }
 
 // Dial places a call and returns when it is answered. A refusal is a *StatusError. When ctx ends first, the call is canceled; should the
-// answer have crossed the CANCEL, it is acknowledged and ended (RFC 3261 section 9.1).
+// answer have crossed the CANCEL, it is acknowledged and ended (RFC 3261 section 9.1). Other errors are ErrTimeout, ErrTransport, ErrFlowGone,
+// ErrMalformed, ErrClosed, those of m and ctx's.
 func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, error) {
 	if ep.isClosed() {
 		return nil, ErrClosed
@@ -50,28 +67,37 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 		c.cancel()
 		return nil, err
 	}
-	auth := ""
+	kind, body, err := compose(offer, dc.Attachments)
+	if err != nil {
+		c.cancel()
+		return nil, err
+	}
+	p := &placing{c: c, ringing: dc.OnRinging, early: dc.EarlyMedia}
+	var auth Header
 	for try := 0; ; try++ {
-		req := c.inviteRequest(offer, auth)
-		res, err := c.invited(ctx, req, dc.OnRinging)
+		req := c.inviteRequest(dc, kind, body, auth)
+		res, err := p.invite(ctx, req)
 		if err != nil {
 			c.finish(err)
 			return nil, err
 		}
-		if (res.StatusCode == 401 || res.StatusCode == 407) && dc.Password != "" && try < 2 {
-			auth, err = answerChallenge(res, req, c.d.local.uri.User, dc.Password)
-			if err != nil {
+		switch {
+		case (res.StatusCode == 401 || res.StatusCode == 407) && dc.Password != "" && try < 3:
+			if auth, err = answerChallenge(ep, res, req, c.d.authUser, dc.Password); err != nil {
 				c.finish(err)
 				return nil, err
 			}
 			continue
-		}
-		if res.StatusCode >= 300 {
-			err := &StatusError{Code: res.StatusCode, Method: "INVITE"}
+		case res.StatusCode == 422 && try < 3 && minSE(res) > c.session.interval: // RFC 4028 section 7.3
+			c.session.interval = minSE(res)
+			continue
+		case res.StatusCode >= 300:
+			err := statusError(res, "INVITE")
+			err.Rang = p.rang
 			c.finish(err)
 			return nil, err
 		}
-		if err := m.Accept(ctx, res.Body()); err != nil {
+		if err := p.agree(ctx, res); err != nil {
 			c.end(ErrLocalBye, true)
 			return nil, fmt.Errorf("sip: answer refused: %w", err)
 		}
@@ -88,22 +114,40 @@ func (ep *Endpoint) newOutgoing(ctx context.Context, dc DialConfig, m Media) (*C
 	if err != nil {
 		return nil, err
 	}
-	if err := checkText(dc.FromName); err != nil {
+	if err := errors.Join(checkText(dc.FromName), checkText(dc.AuthUser), checkHeaders(dc.Headers)); err != nil {
 		return nil, err
 	}
-	flow, err := ep.route(ctx, dc.Flow, dc.Address, target.Host)
+	var routes []msg.Uri
+	for _, r := range dc.Route {
+		u, err := parseURI(r)
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, u)
+	}
+	var how *dialed
+	if dc.Address != "" {
+		how = &dialed{address: dc.Address, serverName: canonicalHost(dc.ServerName), client: dc.Client}
+		if how.serverName == "" {
+			how.serverName = canonicalHost(target.Host)
+		}
+	}
+	flow, err := ep.route(ctx, dc.Flow, how)
 	if err != nil {
 		return nil, err
 	}
 	cctx, cancel := context.WithCancel(context.Background())
-	src := source{conn: flow, network: networkOf(flow), addr: flow.RemoteAddr().String(), secure: flow.secure, serverName: flow.serverName}
-	src.host, _, _ = net.SplitHostPort(src.addr)
-	c := &Call{ep: ep, id: randomID(), src: src, to: target.User, from: from.User, state: stateEarly, ctx: cctx, cancel: cancel, done: make(chan struct{}), media: m}
+	src := streamSource(flow, networkOf(flow))
+	c := &Call{ep: ep, id: randomID(), src: src, realm: dc.Realm, user: dc.User, to: target.User, from: from.User, password: dc.Password, dial: how,
+		state: stateEarly, turn: turn{by: we}, ctx: cctx, cancel: cancel, done: make(chan struct{}), media: m}
 	remote := *target.Clone()
 	remote.UriParams, remote.Headers = nil, nil
 	c.d = dialog{
 		id: dialogID{callID: randomID(), local: randomID()}, local: party{strings.ReplaceAll(dc.FromName, `"`, "'"), from}, remote: party{"", remote},
-		target: target, network: src.network, addr: src.addr,
+		target: target, routes: routes, network: src.network, addr: src.addr, authUser: dc.AuthUser,
+	}
+	if c.d.authUser == "" {
+		c.d.authUser = from.User
 	}
 	c.d.contact = ep.contactFor(src, from.User)
 	return c, nil
@@ -117,9 +161,9 @@ func networkOf(c *conn) string {
 }
 
 // route finds the connection for a request: the flow of a registration, or one that we open.
-func (ep *Endpoint) route(ctx context.Context, flow, address, domain string) (*conn, error) {
+func (ep *Endpoint) route(ctx context.Context, flow string, how *dialed) (*conn, error) {
 	switch {
-	case (flow == "") == (address == ""):
+	case (flow == "") == (how == nil):
 		return nil, errors.New("sip: exactly one of Flow and Address is required")
 	case flow != "":
 		if c := ep.conns.find(flow); c != nil {
@@ -127,46 +171,107 @@ func (ep *Endpoint) route(ctx context.Context, flow, address, domain string) (*c
 		}
 		return nil, ErrFlowGone
 	default:
-		return ep.out.connect(ctx, address, canonicalHost(domain))
+		return ep.out.connect(ctx, *how)
 	}
 }
 
-func (c *Call) inviteRequest(offer []byte, auth string) *msg.Request {
+func (c *Call) inviteRequest(dc DialConfig, kind string, body []byte, auth Header) *msg.Request {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	req := c.d.request(msg.INVITE, 0)
+	c.mu.Unlock()
 	req.AppendHeader(header("Allow", allowedMethods))
 	if c.ep.cfg.UserAgent != "" {
 		req.AppendHeader(header("User-Agent", c.ep.cfg.UserAgent))
 	}
-	if auth != "" {
-		req.AppendHeader(header("Authorization", auth))
+	for _, h := range dc.Headers {
+		req.AppendHeader(header(h.Name, h.Value))
 	}
-	req.AppendHeader(header("Content-Type", "application/sdp"))
-	req.SetBody(offer)
+	if auth.Name != "" {
+		req.AppendHeader(header(auth.Name, auth.Value))
+	}
+	c.askSession(req, true)
+	req.AppendHeader(header("Content-Type", kind))
+	req.SetBody(body)
 	return req
 }
 
-func answerChallenge(res *msg.Response, req *msg.Request, user, password string) (string, error) {
-	name := "WWW-Authenticate"
+// answerChallenge returns the header that answers the challenges of a 401 or 407 (RFC 3261 section 22).
+func answerChallenge(_ *Endpoint, res *msg.Response, req *msg.Request, user, password string) (Header, error) {
+	asked, answered := "WWW-Authenticate", "Authorization"
 	if res.StatusCode == 407 {
-		name = "Proxy-Authenticate"
+		asked, answered = "Proxy-Authenticate", "Proxy-Authorization"
 	}
 	var challenges []string
-	for _, h := range res.GetHeaders(name) {
+	for _, h := range res.GetHeaders(asked) {
 		challenges = append(challenges, h.Value())
 	}
-	return digest.Answer(challenges, []string{digest.SHA256, digest.MD5}, string(req.Method), req.Recipient.String(), user, password)
+	v, err := digest.Answer(challenges, []string{digest.SHA256, digest.MD5}, string(req.Method), req.Recipient.String(), user, password)
+	return Header{answered, v}, err
 }
 
-// invited runs one INVITE transaction to its final response. A 2xx has been acknowledged and is a dialog when it returns.
-func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*msg.Response, error) {
+// placing is an INVITE under way.
+type placing struct {
+	c       *Call
+	ringing func()
+	early   bool // take answers of provisional responses
+	rang    bool
+	taken   string // tag of the fork whose early answer was taken
+}
+
+// agree takes the answer: that of the 2xx, or the one that its fork gave in a provisional response before (RFC 3261 section 13.2.1).
+func (p *placing) agree(ctx context.Context, res *msg.Response) error {
+	c := p.c
+	tag, _ := param(res.To().Params, "tag")
+	answer, _ := sessionOf(contentType(res), res.Body())
+	c.mu.Lock()
+	e := c.early[tag]
+	c.early = nil
+	m := c.media
+	if e != nil && e.rseq != 0 && len(e.answer) > 0 {
+		answer = e.answer // given reliably; the 2xx can only repeat it
+	}
+	same := p.taken == tag && e != nil && string(e.answer) == string(answer)
+	c.mu.Unlock()
+	defer c.freeTurn()
+	if m == nil {
+		return ErrCallEnded
+	}
+	if same {
+		return nil
+	}
+	return m.Accept(ctx, answer)
+}
+
+// provisional takes a provisional response.
+func (p *placing) provisional(ctx context.Context, req *msg.Request, res *msg.Response) {
+	if res.StatusCode == 100 {
+		return
+	}
+	p.rang = true
+	if res.StatusCode == 180 && p.ringing != nil {
+		p.ringing()
+		p.ringing = nil
+	}
+	e := p.c.onProvisional(req, res)
+	if e == nil || !p.early || len(e.answer) == 0 || p.taken == e.d.id.remote {
+		return
+	}
+	if err := p.c.media.Accept(ctx, e.answer); err != nil {
+		p.c.ep.log.Info("sip: early answer refused", "call", p.c.id, "err", err)
+		return
+	}
+	p.taken = e.d.id.remote
+}
+
+// invite runs one INVITE transaction to its final response. A 2xx has been acknowledged and is a dialog when it returns.
+func (p *placing) invite(ctx context.Context, req *msg.Request) (*msg.Response, error) {
+	c := p.c
 	if c.ep.conns.find(flowKey(req)) == nil {
 		return nil, ErrFlowGone
 	}
 	tx, err := c.ep.tx.NewClientTransaction(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("sip: INVITE: %w", err)
+		return nil, fmt.Errorf("sip: INVITE: %w: %w", ErrTransport, err)
 	}
 	// Another 2xx is a repetition, whose ACK was lost, or another fork, which is acknowledged by its own tag and ended (RFC 3261 section 13.2.2.4).
 	seq := req.CSeq().SeqNo
@@ -176,7 +281,7 @@ func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*
 	c.ep.mu.Unlock()
 	if err := tx.Init(); err != nil {
 		tx.Terminate()
-		return nil, fmt.Errorf("sip: INVITE: %w", err)
+		return nil, fmt.Errorf("sip: INVITE: %w: %w", ErrTransport, err)
 	}
 	provisional := false
 	for {
@@ -185,10 +290,7 @@ func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*
 			switch {
 			case res.StatusCode < 200:
 				provisional = true
-				if res.StatusCode == 180 && ringing != nil {
-					ringing()
-					ringing = nil
-				}
+				p.provisional(ctx, req, res)
 			case res.StatusCode < 300:
 				if err := c.establish(req, res); err != nil {
 					return nil, err
@@ -202,10 +304,7 @@ func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*
 				return res, nil
 			}
 		case <-tx.Done():
-			if err := tx.Err(); err != nil && !errors.Is(err, msg.ErrTransactionTerminated) {
-				return nil, fmt.Errorf("sip: INVITE: %w", err)
-			}
-			return nil, &StatusError{Code: 408, Method: "INVITE"}
+			return nil, fmt.Errorf("sip: INVITE: %w", txError(tx.Err()))
 		case <-ctx.Done():
 			c.ep.spawn(func() { c.giveUp(req, tx, provisional) }) // at most 64*T1 after the CANCEL
 			return nil, context.Cause(ctx)
@@ -214,116 +313,4 @@ func (c *Call) invited(ctx context.Context, req *msg.Request, ringing func()) (*
 			return nil, ErrClosed
 		}
 	}
-}
-
-// giveUp cancels an INVITE. A CANCEL must wait for a provisional response (RFC 3261 section 9.1); a 2xx that crossed it is acknowledged and ended.
-func (c *Call) giveUp(req *msg.Request, tx *msg.ClientTx, provisional bool) {
-	limit := time.NewTimer(64 * t1)
-	defer limit.Stop()
-	sent := false
-	for {
-		if provisional && !sent {
-			sent = true
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			_, _ = c.ep.transact(ctx, cancelOf(req)) // its answer says nothing that the INVITE's final response does not
-			cancel()
-		}
-		select {
-		case res := <-tx.Responses():
-			switch {
-			case res.StatusCode < 200:
-				provisional = true
-			case res.StatusCode < 300:
-				c.onSecond2xx(req.CSeq().SeqNo, res)
-				return
-			default:
-				return
-			}
-		case <-tx.Done():
-			return
-		case <-limit.C:
-			tx.Terminate()
-			return
-		case <-c.ep.done:
-			tx.Terminate()
-			return
-		}
-	}
-}
-
-// cancelOf builds the CANCEL of an INVITE: same Via, same CSeq number (RFC 3261 section 9.1).
-func cancelOf(invite *msg.Request) *msg.Request {
-	req := msg.NewRequest(msg.CANCEL, *invite.Recipient.Clone())
-	req.AppendHeader(invite.Via().Clone())
-	msg.CopyHeaders("Route", invite, req)
-	msg.CopyHeaders("From", invite, req)
-	msg.CopyHeaders("To", invite, req)
-	msg.CopyHeaders("Call-ID", invite, req)
-	req.AppendHeader(&msg.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: msg.CANCEL})
-	mf := msg.MaxForwardsHeader(70)
-	req.AppendHeader(&mf)
-	req.SetTransport(invite.Transport())
-	req.SetDestination(invite.Destination())
-	req.SetBody(nil)
-	return req
-}
-
-// establish makes the dialog of a 2xx (RFC 3261 section 12.1.2) and acknowledges it.
-func (c *Call) establish(req *msg.Request, res *msg.Response) error {
-	tag, _ := param(res.To().Params, "tag")
-	target, ok := contactOf(res)
-	if !ok {
-		target = c.d.target
-	}
-	c.mu.Lock()
-	if c.state != stateEarly {
-		c.mu.Unlock()
-		return ErrCallEnded
-	}
-	c.d.id.remote, c.d.target, c.d.routes = tag, target, recordRoutes(res, true)
-	c.state = stateUp
-	ack := c.d.request(msg.ACK, req.CSeq().SeqNo)
-	c.mu.Unlock()
-	c.ep.promote(c)
-	if err := c.ep.write(ack); err != nil {
-		c.end(ErrFlowGone, false)
-		return fmt.Errorf("sip: ACK: %w", err)
-	}
-	return nil
-}
-
-// onLate2xx takes the 2xx of an INVITE whose transaction is over.
-func (ep *Endpoint) onLate2xx(res *msg.Response) {
-	if !res.IsSuccess() || res.CSeq() == nil || res.CSeq().MethodName != msg.INVITE || res.From() == nil || res.CallID() == nil {
-		return
-	}
-	tag, _ := param(res.From().Params, "tag")
-	ep.mu.Lock()
-	c := ep.invites[inviteID{res.CallID().Value(), tag}]
-	ep.mu.Unlock()
-	if c != nil {
-		c.onSecond2xx(res.CSeq().SeqNo, res)
-	}
-}
-
-func (c *Call) onSecond2xx(seq uint32, res *msg.Response) {
-	if res.To() == nil || res.StatusCode >= 300 {
-		return
-	}
-	tag, _ := param(res.To().Params, "tag")
-	c.mu.Lock()
-	ours := c.state == stateUp && c.d.id.remote == tag
-	fork := c.d
-	c.mu.Unlock()
-	fork.id.remote, fork.routes = tag, recordRoutes(res, true)
-	if target, ok := contactOf(res); ok {
-		fork.target = target
-	}
-	_ = c.ep.write(fork.request(msg.ACK, seq)) // the peer repeats its 2xx if this is lost
-	if ours {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_, _ = c.ep.transact(ctx, fork.request(msg.BYE, 0)) // a fork nobody wants; it times out by itself if the BYE is lost
 }

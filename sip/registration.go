@@ -98,14 +98,14 @@ func (r *Registration) Close(ctx context.Context) error {
 
 // once1 sends one REGISTER, with credentials when asked, and returns the lifetime granted.
 func (r *Registration) once1(ctx context.Context, expires time.Duration) (time.Duration, error) {
-	c, err := r.ep.out.connect(ctx, r.cfg.Address, canonicalHost(r.aor.Host))
+	c, err := r.ep.out.connect(ctx, dialed{address: r.cfg.Address, serverName: canonicalHost(r.aor.Host)})
 	if err != nil {
 		return 0, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	src := source{conn: c, network: "TLS", addr: c.RemoteAddr().String()}
-	auth := ""
+	var auth Header
 	for try := 0; ; try++ {
 		r.seq++
 		req := msg.NewRequest(msg.REGISTER, msg.Uri{Scheme: "sip", Host: r.aor.Host, Port: r.aor.Port})
@@ -119,8 +119,8 @@ func (r *Registration) once1(ctx context.Context, expires time.Duration) (time.D
 		req.AppendHeader(&msg.CSeqHeader{SeqNo: r.seq, MethodName: msg.REGISTER})
 		req.AppendHeader(&msg.ContactHeader{Address: r.ep.contactFor(src, r.aor.User)})
 		req.AppendHeader(header("Expires", strconv.Itoa(int(expires/time.Second))))
-		if auth != "" {
-			req.AppendHeader(header("Authorization", auth))
+		if auth.Name != "" {
+			req.AppendHeader(header(auth.Name, auth.Value))
 		}
 		req.SetTransport("TLS")
 		req.SetDestination(src.addr)
@@ -131,7 +131,7 @@ func (r *Registration) once1(ctx context.Context, expires time.Duration) (time.D
 		}
 		switch {
 		case res.StatusCode == 401 && try < 2:
-			if auth, err = answerChallenge(res, req, r.aor.User, r.cfg.Password); err != nil {
+			if auth, err = answerChallenge(r.ep, res, req, r.aor.User, r.cfg.Password); err != nil {
 				return 0, err
 			}
 		case res.StatusCode != 200:

@@ -45,7 +45,7 @@ func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
 }
 
 func streamSource(c *conn, network string) source {
-	s := source{conn: c, network: network, addr: c.RemoteAddr().String(), secure: c.secure, serverName: c.serverName, ip: ipOf(c.RemoteAddr())}
+	s := source{conn: c, network: network, addr: c.RemoteAddr().String(), secure: c.secure, serverName: c.serverName, ip: ipOf(c.raw.RemoteAddr())}
 	s.origin = guard.Source(s.ip)
 	s.host, _, _ = net.SplitHostPort(s.addr)
 	return s
@@ -89,7 +89,7 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 		ep.onRegister(req, tx, src)
 	case msg.CANCEL: // of an INVITE that the library does not know
 		ep.respond(req, tx, 481)
-	case msg.BYE, msg.UPDATE, msg.INFO:
+	case msg.BYE, msg.UPDATE, msg.INFO, msg.PRACK, msg.REFER, msg.NOTIFY: // only inside dialogs
 		ep.respond(req, tx, 481)
 	default:
 		ep.respond(req, tx, 405, header("Allow", allowedMethods))
@@ -98,12 +98,13 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 
 // reasons is the only source of reason phrases, so that no error text of ours reaches a peer.
 var reasons = map[int]string{
-	100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+	100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
 	405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout",
 	413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
-	423: "Interval Too Brief", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
-	486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error",
-	501: "Not Implemented", 503: "Service Unavailable", 505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline",
+	422: "Session Interval Too Small", 423: "Interval Too Brief",
+	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
+	486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error",
+	501: "Not Implemented", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline",
 }
 
 func reason(code int) string {
@@ -139,16 +140,18 @@ func (ep *Endpoint) respond(req *msg.Request, tx *msg.ServerTx, code int, extra 
 
 func (ep *Endpoint) onOptions(req *msg.Request, tx *msg.ServerTx) {
 	var hs []msg.Header
-	for _, h := range optionsHeaders {
+	for _, h := range ep.canDo() {
 		hs = append(hs, header(h.Name, h.Value))
 	}
 	ep.respond(req, tx, 200, hs...)
 }
 
-// optionsHeaders say what we can (RFC 3261 section 11.2). Supported is empty because that is the truth: no option tag may be required of us.
-var optionsHeaders = []sieve.Header{
-	{Name: "Allow", Value: allowedMethods}, {Name: "Accept", Value: "application/sdp"}, {Name: "Accept-Encoding", Value: "identity"},
-	{Name: "Accept-Language", Value: "en"}, {Name: "Supported", Value: ""},
+// canDo says what we can (RFC 3261 section 11.2).
+func (ep *Endpoint) canDo() []sieve.Header {
+	return []sieve.Header{
+		{Name: "Allow", Value: allowedMethods}, {Name: "Accept", Value: sdpType + ", multipart/mixed"}, {Name: "Accept-Encoding", Value: "identity"},
+		{Name: "Accept-Language", Value: "en"}, {Name: "Supported", Value: ep.supported},
+	}
 }
 
 // authenticate returns the realm and the user that the request proves. When it has none, it has answered the request already.

@@ -136,7 +136,7 @@ func (ep *Endpoint) screen(m *sieve.Message, f *sieve.Fault, src source) (pass b
 	}
 	if m.Method == "OPTIONS" && m.To.Tag() == "" {
 		// Answered without authentication: it says no more than a wrong password would, and monitors ask it.
-		return false, ep.stateless(m, src, 200, optionsHeaders...), false
+		return false, ep.stateless(m, src, 200, ep.canDo()...), false
 	}
 	if !proved {
 		pass, answer = ep.greet(m, src)
@@ -171,7 +171,11 @@ func (ep *Endpoint) policy(m *sieve.Message, src source) *sieve.Fault {
 	for _, h := range m.Other {
 		switch h.Name {
 		case "Require":
-			required = append(required, h.Value)
+			for _, tag := range splitList(h.Value) {
+				if !ep.supports(m.Method, tag) {
+					required = append(required, tag)
+				}
+			}
 		case "Contact":
 			contacts++
 			star = star || h.Value == "*"
@@ -179,7 +183,7 @@ func (ep *Endpoint) policy(m *sieve.Message, src source) *sieve.Fault {
 			accept, hasAccept = accept+","+h.Value, true
 		}
 	}
-	if len(required) > 0 { // we support no extension that may be required
+	if len(required) > 0 {
 		return &sieve.Fault{Code: 420, Header: sieve.Header{Name: "Unsupported", Value: strings.Join(required, ", ")}}
 	}
 	if v, ok := m.Get("Content-Encoding"); ok && !strings.EqualFold(v, "identity") {
@@ -199,11 +203,22 @@ func (ep *Endpoint) policy(m *sieve.Message, src source) *sieve.Fault {
 		}
 		fallthrough
 	case "UPDATE":
-		if v, _ := m.Get("Content-Type"); len(m.Body) > 0 && mediaType(v) != "application/sdp" {
+		if v, _ := m.Get("Content-Type"); len(m.Body) > 0 && mediaType(v) != sdpType && mediaType(v) != "multipart/mixed" {
 			return &sieve.Fault{Code: 415, Header: sieve.Header{Name: "Accept", Value: "application/sdp"}}
 		}
 	}
 	return nil
+}
+
+// supports reports whether a request may require an option tag of us.
+func (ep *Endpoint) supports(method, tag string) bool {
+	switch strings.ToLower(tag) {
+	case "100rel", "timer", "norefersub":
+		return method != "REGISTER"
+	case "replaces":
+		return method != "REGISTER" && ep.cfg.OnReplace != nil
+	}
+	return false
 }
 
 func mediaType(v string) string {

@@ -21,6 +21,7 @@ type conn struct {
 	secure     bool
 	dialed     bool // opened by us, to a peer whose certificate we verified
 	serverName string
+	alias      net.Addr // see outbox.aliasFor; nil: the real remote address names the connection
 	trusted    atomic.Bool
 	once       sync.Once
 	reading    chan struct{} // closed by the first Read, when the library knows the connection; nil for accepted ones
@@ -160,6 +161,14 @@ func (c *conn) trust() {
 	if c.trusted.CompareAndSwap(false, true) {
 		_ = c.Conn.SetReadDeadline(time.Time{}) // an error means the connection is gone, which its reader reports
 	}
+}
+
+// RemoteAddr is what the library finds the connection by. Who is really there is c.raw.RemoteAddr.
+func (c *conn) RemoteAddr() net.Addr {
+	if c.alias != nil {
+		return c.alias
+	}
+	return c.Conn.RemoteAddr()
 }
 
 func (c *conn) Close() error {
