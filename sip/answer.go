@@ -117,6 +117,9 @@ func (c *Call) accept(req *msg.Request, tx *msg.ServerTx, body []byte, late bool
 		return nil, ErrCallEnded
 	}
 	c.keepSession(terms.interval, terms.refresher == "uas")
+	if late {
+		c.turn.by = we
+	}
 	if c.awaiting == nil {
 		c.awaiting = make(map[uint32]*accepted)
 	}

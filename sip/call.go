@@ -179,11 +179,11 @@ func (c *Call) finish(cause error) *msg.Request {
 	// Transactions remember the call for 64*T1; they must not keep its media alive.
 	c.awaiting, c.media, c.offer, c.reliable, c.answered, c.early, c.onEnd = nil, nil, nil, nil, nil, nil, nil
 	close(c.done)
-	detached := c.detached && c.incoming
+	counted := c.detached && c.stx != nil // the goroutine of a call that was not detached counts itself off
 	c.mu.Unlock()
 	c.cancel()
 	c.ep.forget(c)
-	if detached {
+	if counted {
 		c.ep.live.Add(-1)
 	}
 	if onEnd != nil && !c.ep.spawn(func() { onEnd(cause) }) {

@@ -27,12 +27,14 @@ func bubble(t *testing.T, onCall func(context.Context, *sip.Call), script func(p
 		}()
 		c, err := l.Dial(context.Background())
 		require.NoError(t, err)
+		defer func() { // after a script that failed too: a bubble must be empty in the end
+			c.Close()
+			require.NoError(t, ep.Close())
+			<-served
+			synctest.Wait()
+			time.Sleep(2 * time.Minute) // virtual: transaction timers of the library run out
+		}()
 		script(siptest.NewPeer(t, c))
-		c.Close()
-		require.NoError(t, ep.Close())
-		<-served
-		synctest.Wait()
-		time.Sleep(2 * time.Minute) // virtual: transaction timers of the library run out
 	})
 }
 

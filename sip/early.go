@@ -49,6 +49,9 @@ func (c *Call) Progress(ctx context.Context, m Media) error {
 		return ErrCallEnded
 	}
 	c.media, c.answered = m, body
+	if late {
+		c.turn.by = we
+	}
 	c.mu.Unlock()
 	if !rel {
 		return c.stx.Respond(c.ep.response(c.invite, 183, body, c.contactHeader()))

@@ -36,7 +36,7 @@ func (t terms) headers() []msg.Header {
 	if t.interval == 0 {
 		return nil
 	}
-	hs := []msg.Header{header("Session-Expires", strconv.Itoa(int(t.interval/time.Second))+";refresher="+t.refresher)}
+	hs := []msg.Header{header("Session-Expires", seconds(t.interval)+";refresher="+t.refresher)}
 	if t.required {
 		hs = append(hs, header("Require", "timer"))
 	}
@@ -86,12 +86,15 @@ func minSE(m msg.Message) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// askSession adds to a request of ours what it proposes. interval zero is the endpoint's; first leaves the choice of who refreshes to the peer.
+// askSession adds to a request of ours what it proposes. first leaves the choice of who refreshes to the peer.
 func (c *Call) askSession(req *msg.Request, first bool) {
 	c.mu.Lock()
 	s := c.session
 	c.mu.Unlock()
-	v := strconv.Itoa(int(max(s.interval, c.ep.cfg.SessionExpires) / time.Second))
+	if first || s.interval == 0 {
+		s.interval = max(s.interval, c.ep.cfg.SessionExpires) // more than ours after a 422
+	}
+	v := seconds(s.interval)
 	switch {
 	case first:
 	case s.ours:
@@ -101,7 +104,7 @@ func (c *Call) askSession(req *msg.Request, first bool) {
 	}
 	req.AppendHeader(header("Supported", c.ep.supported))
 	req.AppendHeader(header("Session-Expires", v))
-	req.AppendHeader(header("Min-SE", strconv.Itoa(int(c.ep.cfg.MinSession/time.Second))))
+	req.AppendHeader(header("Min-SE", seconds(c.ep.cfg.MinSession)))
 }
 
 // gotSession takes the terms of a 2xx to a request of ours. A peer without the extension promises nothing; we refresh then, which finds out if it
