@@ -95,7 +95,7 @@ func New(cfg Config) (*Endpoint, error) {
 	}
 	ep.conns = &connTable{perSource: make(map[string]int), byFlow: make(map[string]*conn), max: cfg.MaxConns, maxSource: cfg.MaxPerSource, onGone: cfg.Registrar.DropFlow}
 	lib := slog.New(&libraryLog{out: cfg.Logger, errors: &ep.stats.parseErrors})
-	parser := msg.NewParser()
+	parser := msg.NewParser(msg.WithHeadersParsers(headerParsers()))
 	parser.MaxMessageLength = maxMessage
 	tcp := &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}
 	tlsTransport := &msg.TransportTLS{TransportTCP: &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}}
@@ -111,6 +111,16 @@ func New(cfg Config) (*Endpoint, error) {
 		_ = ep.tp.ServeTLS(ep.out) // its only error is that the outbox was closed
 	}()
 	return ep, nil
+}
+
+// headerParsers are the library's parsers of the headers that it or we need taken apart. Others stay text: some of its parsers refuse what RFC 3515 allows,
+// a Refer-To without angle brackets, and all cost time.
+func headerParsers() map[string]msg.HeaderParser {
+	all, need := msg.DefaultHeadersParser(), make(map[string]msg.HeaderParser)
+	for _, name := range []string{"from", "to", "contact", "call-id", "cseq", "via", "max-forwards", "content-length"} {
+		need[name] = all[name]
+	}
+	return need
 }
 
 // noDialer refuses every connection that the library would open by itself: it dials the source address of a lost connection, which an

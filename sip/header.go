@@ -14,7 +14,7 @@ type Header struct{ Name, Value string }
 // ownHeaders are written by this package alone: a caller that could add one would decide about routing, dialogs or credentials by accident.
 var ownHeaders = []string{
 	"Via", "v", "From", "f", "To", "t", "Call-ID", "i", "CSeq", "Contact", "m", "Max-Forwards", "Route", "Record-Route", "Content-Length", "l",
-	"Content-Type", "c", "Content-Encoding", "e", "Allow", "Supported", "k", "Require", "Proxy-Require", "RSeq", "RAck", "Session-Expires", "x", "Min-SE",
+	"Content-Type", "c", "Content-Encoding", "e", "Allow", "Supported", "Require", "Proxy-Require", "RSeq", "RAck", "Session-Expires", "x", "Min-SE",
 	"Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate", "Replaces", "Refer-To", "r", "Event", "o", "Subscription-State", "Expires",
 }
 
@@ -55,12 +55,10 @@ func (c *Call) Header(name string) []string {
 	return out
 }
 
-// first returns the first value of a header that may have several names, or the empty string.
-func first(m msg.Message, names ...string) string {
-	for _, name := range names {
-		if hs := m.GetHeaders(name); len(hs) > 0 {
-			return hs[0].Value()
-		}
+// first returns the first value of a header, or the empty string. Compact forms were written out when the message was screened.
+func first(m msg.Message, name string) string {
+	if hs := m.GetHeaders(name); len(hs) > 0 {
+		return hs[0].Value()
 	}
 	return ""
 }

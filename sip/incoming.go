@@ -115,7 +115,7 @@ func pendingOf(req *msg.Request) pendingID {
 }
 
 func contentType(m msg.Message) string {
-	return first(m, "Content-Type", "c")
+	return first(m, "Content-Type")
 }
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }

@@ -82,7 +82,7 @@ func (c *Call) onTransfer(req *msg.Request, tx *msg.ServerTx) {
 
 // readTransfer checks a REFER. A code that is not zero refuses it.
 func (c *Call) readTransfer(req *msg.Request) (*Transfer, int) {
-	hs := append(req.GetHeaders("Refer-To"), req.GetHeaders("r")...)
+	hs := req.GetHeaders("Refer-To")
 	if len(hs) != 1 { // RFC 3515 section 2.4.2
 		return nil, 400
 	}
@@ -114,7 +114,7 @@ func (c *Call) readTransfer(req *msg.Request) (*Transfer, int) {
 			return nil, 481 // the other call is not with us, or is over
 		}
 	}
-	if v := first(req, "Referred-By", "b"); checkText(v) == nil {
+	if v := first(req, "Referred-By"); checkText(v) == nil {
 		t.ReferredBy = v
 	}
 	t.silent = strings.EqualFold(strings.TrimSpace(first(req, "Refer-Sub")), "false") // RFC 4488
@@ -223,7 +223,7 @@ func (c *Call) Refer(ctx context.Context, target string, instead *Call) error {
 
 // onNotify takes a NOTIFY of a transfer that we asked for. No other event is subscribed to.
 func (c *Call) onNotify(req *msg.Request, tx *msg.ServerTx) {
-	event, state := first(req, "Event", "o"), strings.ToLower(strings.TrimSpace(first(req, "Subscription-State")))
+	event, state := first(req, "Event"), strings.ToLower(strings.TrimSpace(first(req, "Subscription-State")))
 	kind, params, _ := strings.Cut(event, ";")
 	if !strings.EqualFold(strings.TrimSpace(kind), "refer") {
 		c.ep.respond(req, tx, 489)

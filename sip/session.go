@@ -45,7 +45,7 @@ func (t terms) headers() []msg.Header {
 
 // sessionTerms decides as UAS (RFC 4028 section 9). tooShort asks for a 422.
 func (ep *Endpoint) sessionTerms(req *msg.Request) (t terms, tooShort bool) {
-	able := has(req, "timer", "Supported", "k", "Require")
+	able := has(req, "timer", "Supported", "Require")
 	asked, refresher, given := sessionExpires(req)
 	least := minSE(req)
 	t = terms{interval: max(ep.cfg.SessionExpires, least), refresher: "uas"}
@@ -63,7 +63,7 @@ func (ep *Endpoint) sessionTerms(req *msg.Request) (t terms, tooShort bool) {
 
 // sessionExpires reads the header of that name.
 func sessionExpires(m msg.Message) (interval time.Duration, refresher string, ok bool) {
-	v, params, _ := strings.Cut(first(m, "Session-Expires", "x"), ";")
+	v, params, _ := strings.Cut(first(m, "Session-Expires"), ";")
 	n, err := strconv.ParseUint(strings.TrimSpace(v), 10, 31)
 	if err != nil { // none, or none that can be read: nothing was asked for
 		return 0, "", false

@@ -255,7 +255,7 @@ func (m *Message) header(name, value string) *Fault {
 		parts, ok := split(value)
 		for _, p := range parts {
 			a, good := address(p)
-			if !good || (name != "Contact" && !a.bracketed) {
+			if !good || ((name == "Route" || name == "Record-Route") && !a.bracketed) {
 				ok = false
 				continue
 			}
