@@ -36,8 +36,8 @@ type DialConfig struct {
 	AuthUser string
 	// Realm and User are what Call.Realm and Call.User say: whom we call. If empty, nothing is known; a call without a realm is never replaced.
 	Realm, User string
-	// Headers are added to the INVITE. Those this package writes itself are refused with ErrMalformed, as is what would not be one line. If
-	// empty, there are none.
+	// Headers are added to the INVITE. Those this package writes itself are refused with ErrMalformed, as is what would not be one line.
+	// If empty, there are none.
 	Headers []Header
 	// Attachments travel beside the session description. If empty, it travels alone.
 	Attachments []Attachment
