@@ -18,8 +18,8 @@ type Transfer struct {
 	Call *Call
 	// Target is the URI to reach, without its headers.
 	Target string
-	// To is the user part of Target: the number.
-	To string
+	// To is the user part of Target: the number. Domain is its host, in lower case: a number of another domain is another number.
+	To, Domain string
 	// ReferredBy is the Referred-By header (RFC 3892): a claim.
 	ReferredBy string
 	// Replaces is the transferor's other call with us, whose far end is the target of an attended transfer; nil for a blind one. Whether it is
@@ -100,7 +100,7 @@ func (c *Call) readTransfer(req *msg.Request) (*Transfer, int) {
 	if err != nil || target.User == "" {
 		return nil, 400
 	}
-	t := &Transfer{Call: c, Target: target.String(), To: target.User, id: req.CSeq().SeqNo}
+	t := &Transfer{Call: c, Target: target.String(), To: target.User, Domain: canonicalHost(target.Host), id: req.CSeq().SeqNo}
 	for _, h := range strings.Split(headers, "&") {
 		name, value, _ := strings.Cut(h, "=")
 		if !strings.EqualFold(name, "Replaces") {

@@ -50,6 +50,7 @@ func TestBlindTransfer(t *testing.T) {
 		notified("terminated", "SIP/2.0 200 OK")
 		tr := <-asked
 		require.Equal(t, "sip:1002@acme.test", tr.Target)
+		require.Equal(t, "acme.test", tr.Domain)
 		require.Equal(t, "<sip:1001@acme.test>", tr.ReferredBy)
 		require.Nil(t, tr.Replaces)
 		refer("202", "Refer-To: <sip:1003@acme.test>")

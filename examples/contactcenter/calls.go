@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ringfence/ringfence/acd"
@@ -78,15 +79,6 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow) {
 	}
 	defer leg.Close()
 	p := &phone{site: s, call: c, leg: leg}
-	s.mu.Lock()
-	s.callers[c.ID()] = p
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.callers, c.ID())
-		s.mu.Unlock()
-	}()
-
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { leg.Close() })() // a caller who is gone wakes whatever waits for their leg
@@ -99,38 +91,67 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow) {
 		case <-ctx.Done():
 		}
 	}()
-	out, err := flow.Run(ctx, p)
-	if err != nil {
-		s.log.Warn("flow failed", "call", c.ID(), "flow", flow.Name(), "step", out.Node, "err", err)
+	s.lead(ctx, p, flow, c.ID())
+	for n := 2; p.next != nil && ctx.Err() == nil; n++ { // an agent has sent the caller on to another number of the tenant: work of its own
+		flow, p.next = p.next, nil
+		work := fmt.Sprintf("%s.%d", c.ID(), n)
+		if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: work, Attributes: map[string]string{"caller": c.User(), "dialed": flow.Name(), "transfer": c.ID()}}); err != nil {
+			s.log.Warn("transferred call not taken", "call", c.ID(), "err", err)
+			break
+		}
+		s.lead(ctx, p, flow, work)
 	}
-	for _, f := range out.Faults {
-		s.log.Warn("flow went around a fault", "call", c.ID(), "flow", flow.Name(), "err", f)
-	}
-	for _, secret := range out.Secrets {
-		secret.Wipe()
-	}
-	s.account(c, p, out)
 	cancel()
 	<-watched
 }
 
+// lead runs one flow with the caller, as one piece of work.
+func (s *site) lead(ctx context.Context, p *phone, flow *ivr.Flow, work string) {
+	p.work, p.endedBy = work, ""
+	s.mu.Lock()
+	s.callers[work] = p
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.callers, work)
+		s.mu.Unlock()
+	}()
+	out, err := flow.Run(ctx, p)
+	if err != nil {
+		s.log.Warn("flow failed", "call", work, "flow", flow.Name(), "step", out.Node, "err", err)
+	}
+	for _, f := range out.Faults {
+		s.log.Warn("flow went around a fault", "call", work, "flow", flow.Name(), "err", f)
+	}
+	for _, secret := range out.Secrets {
+		secret.Wipe()
+	}
+	s.account(p.call, p, out)
+}
+
 // account tells the distributor how the call ended.
 func (s *site) account(c *sip.Call, p *phone, out ivr.Outcome) {
+	work := c.ID()
+	if p != nil {
+		if work = p.work; work == "" { // it ended for the distributor when an agent handed the caller over
+			return
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var err error
 	switch out.Result {
 	case ivr.ResultAnswered:
-		err = s.center.End(ctx, c.ID(), p.endedBy)
+		err = s.center.End(ctx, work, p.endedBy)
 	case ivr.ResultHungUp, ivr.ResultStepLimit, ivr.ResultFailed:
-		err = s.center.End(ctx, c.ID(), out.Reason)
+		err = s.center.End(ctx, work, out.Reason)
 	default:
-		err = s.center.Abandon(ctx, c.ID())
+		err = s.center.Abandon(ctx, work)
 	}
 	if err != nil && !errors.Is(err, acd.ErrClosed) {
-		s.log.Error("call not accounted for", "call", c.ID(), "err", err)
+		s.log.Error("call not accounted for", "call", work, "err", err)
 	}
-	if ses := s.takeSession(c.ID()); ses != nil { // an agent who answered in the very moment
+	if ses := s.takeSession(work); ses != nil { // an agent who answered in the very moment
 		ses.end()
 	}
 }
@@ -159,22 +180,36 @@ func (s *site) extension(ctx context.Context, c *sip.Call) {
 		_ = c.Reject(480)
 		return
 	}
-	defer ses.end()
 	leg, err := s.answer(ctx, c)
 	if err != nil {
+		ses.end()
 		return
 	}
 	defer leg.Close()
 	bridge, err := media.NewBridge(leg, ses.leg)
 	if err != nil {
 		s.log.Error("legs not joined", "call", c.ID(), "err", err)
+		ses.end()
 		return
 	}
-	defer bridge.Close()
+	x := &consultation{caller: c.User(), other: ses, taken: make(chan struct{}), freed: make(chan struct{})}
+	s.mu.Lock()
+	s.consultations[c] = x
+	s.mu.Unlock()
 	select {
 	case <-c.Done():
 	case <-ses.call.Done():
 	case <-leg.TimedOut():
 	case <-ses.leg.TimedOut():
+	case <-x.taken:
+	}
+	bridge.Close()
+	s.mu.Lock()
+	mine := s.consultations[c] == x
+	delete(s.consultations, c)
+	s.mu.Unlock()
+	close(x.freed)
+	if mine {
+		ses.end()
 	}
 }

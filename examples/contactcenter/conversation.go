@@ -13,34 +13,52 @@ import (
 // Where media and recordings meet: one side of a recording is a tap of a leg.
 var _ media.Tap = (*recording.Party)(nil)
 
-// converse joins caller and agent, records them, and returns who ended it: "caller" or "agent".
+// converse joins caller and agent, records them, and returns who ended it: "caller" or "agent", or "transferred" if the agent sent the caller on.
 func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 	track := p.record(ctx, s, queue)
 	if track != nil {
 		p.leg.SetTap(track.Party(0))
-		s.leg.SetTap(track.Party(1))
 	}
 	p.leg.FlushDigits() // keys pressed while waiting are not for the agent
-	bridge, err := media.NewBridge(p.leg, s.leg)
-	by := "caller"
-	switch {
-	case errors.Is(err, media.ErrClosed): // the caller hung up as the agent answered
-	case err != nil:
-		p.site.log.Error("legs not joined", "call", p.call.ID(), "err", err)
-	default:
-		select {
-		case <-p.call.Done():
-		case <-s.call.Done():
-			by = "agent"
-		case <-p.leg.TimedOut():
-			by = "caller-silent"
-		case <-s.leg.TimedOut():
-			by = "agent-silent"
+	requests, over := make(chan request), make(chan struct{})
+	defer close(over)
+	by, other := "", s
+	for by == "" {
+		other.requests(requests, over)
+		if track != nil {
+			other.leg.SetTap(track.Party(1))
 		}
-		bridge.Close()
+		var asked request
+		if by, asked = p.join(other, requests); by != "" {
+			break
+		}
+		to, err := p.transfer(ctx, other, asked.transfer)
+		if err == nil {
+			p.handedOver(ctx, other, asked.transfer.To)
+		}
+		asked.result <- err
+		if err != nil {
+			p.site.log.Info("transfer refused", "call", p.call.ID(), "agent", other.agent, "err", err)
+			continue // the agent has the caller back
+		}
+		other.leg.SetTap(nil)
+		gone := other
+		p.site.wg.Add(1)
+		go func() { // ends within seconds; waited for by close
+			defer p.site.wg.Done()
+			gone.leave()
+		}()
+		if to.flow != nil {
+			p.leg.SetTap(nil)
+			p.closeTrack(track)
+			p.next = to.flow
+			return "transferred"
+		}
+		defer to.release()
+		other = to.session
 	}
 	p.leg.SetTap(nil)
-	s.leg.SetTap(nil)
+	other.leg.SetTap(nil)
 	// The agent is free once their phone is: the next caller must not wait for this one's phone to confirm its BYE, nor for the disk.
 	p.site.wg.Add(1)
 	go func() { // ends with the BYE and the recording's last write, both bounded; waited for by close
@@ -48,8 +66,52 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 		_ = p.Hangup(ctx, "")
 		p.closeTrack(track)
 	}()
-	s.end()
+	other.end()
 	return by
+}
+
+// join bridges caller and agent until one of them ends it, who is named then, or until the agent asks for a transfer.
+func (p *phone) join(s *session, requests <-chan request) (by string, asked request) {
+	bridge, err := media.NewBridge(p.leg, s.leg)
+	if errors.Is(err, media.ErrClosed) { // one of them hung up in this moment
+		select {
+		case <-s.call.Done():
+			return "agent", asked
+		default:
+			return "caller", asked
+		}
+	}
+	if err != nil {
+		p.site.log.Error("legs not joined", "call", p.call.ID(), "err", err)
+		return "error", asked
+	}
+	defer bridge.Close()
+	select {
+	case <-p.call.Done():
+		by = "caller"
+	case <-s.call.Done():
+		by = "agent"
+	case <-p.leg.TimedOut():
+		by = "caller-silent"
+	case <-s.leg.TimedOut():
+		by = "agent-silent"
+	case asked = <-requests:
+	}
+	return by, asked
+}
+
+// handedOver ends the work for the distributor: the agent is free for the next one, though the call goes on.
+func (p *phone) handedOver(ctx context.Context, from *session, to string) {
+	if p.work == "" { // handed on by somebody who is on no queue call
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	p.site.emit(event{Event: "transferred", Call: p.work, Agent: from.agent, To: to})
+	if err := p.site.center.End(ctx, p.work, "transferred"); err != nil {
+		p.site.log.Error("transfer not accounted for", "call", p.work, "err", err)
+	}
+	p.work = ""
 }
 
 // record starts the recording of a conversation. Without one the conversation goes on: a full disk must not cut callers off, but it is an error in

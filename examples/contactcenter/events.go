@@ -13,11 +13,12 @@ import (
 // event is one line of the call log: what happened to a call, and when. It names agents, never callers.
 type event struct {
 	Time      time.Time `json:"time"`
-	Event     string    `json:"event"` // arrived, enqueued, offered, ringing, offer-ended, answered, overflowed, abandoned, ended, recording
+	Event     string    `json:"event"` // arrived, enqueued, offered, ringing, offer-ended, answered, overflowed, abandoned, transferred, ended, recording
 	Tenant    string    `json:"tenant"`
 	Call      string    `json:"call"`
 	Queue     string    `json:"queue,omitempty"`
 	Agent     string    `json:"agent,omitempty"`
+	To        string    `json:"to,omitempty"` // with "transferred"
 	Cause     string    `json:"cause,omitempty"`
 	Recording string    `json:"recording,omitempty"`
 	Record    *record   `json:"record,omitempty"` // with "ended": the whole story

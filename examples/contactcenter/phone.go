@@ -16,7 +16,9 @@ type phone struct {
 	site *site
 	call *sip.Call
 	leg  *media.Leg
-	lang string // last spoken; a flow runs in one goroutine
+	work string    // what the distributor calls the call; empty once it is accounted for
+	next *ivr.Flow // where an agent has transferred the caller to
+	lang string    // last spoken; a flow runs in one goroutine
 	// endedBy says who ended a conversation with an agent: "caller" or "agent"; empty if there was none.
 	endedBy string
 }

@@ -13,7 +13,7 @@ const defaultAnnounce = 30 * time.Second
 
 // Enqueue waits for an agent with music and announcements, and holds the conversation. It returns when the flow may go on.
 func (p *phone) Enqueue(ctx context.Context, queue string, priority int) (string, error) {
-	ticket, err := p.site.center.Enqueue(ctx, p.call.ID(), queue, priority)
+	ticket, err := p.site.center.Enqueue(ctx, p.work, queue, priority)
 	if err != nil {
 		return "", err
 	}
@@ -26,7 +26,7 @@ func (p *phone) Enqueue(ctx context.Context, queue string, priority int) (string
 	if r := p.wait(ctx, ticket, queue, lang); r != acd.ResultAnswered {
 		return r, ctx.Err()
 	}
-	s := p.site.takeSession(p.call.ID())
+	s := p.site.takeSession(p.work)
 	if s == nil { // the caller's end and the agent's answer crossed, and the agent's side is released already
 		return ivr.QueueAbandoned, ivr.ErrHangup
 	}
@@ -47,7 +47,7 @@ func (p *phone) wait(ctx context.Context, ticket *acd.Ticket, queue, lang string
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if pos, err := p.site.center.Position(p.call.ID()); err == nil {
+		if pos, err := p.site.center.Position(p.work); err == nil {
 			p.say(ctx, ticket, func(ctx context.Context) error { return p.leg.Play(ctx, p.site.prompts.position(lang, pos.Place)) })
 		}
 		select {

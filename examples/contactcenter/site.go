@@ -16,6 +16,7 @@ import (
 	"github.com/ringfence/ringfence/recording"
 	"github.com/ringfence/ringfence/recording/filestore"
 	recstore "github.com/ringfence/ringfence/recording/sqlstore"
+	"github.com/ringfence/ringfence/sip"
 	"github.com/ringfence/ringfence/tenant"
 )
 
@@ -46,6 +47,8 @@ type site struct {
 	sessions map[string]*session  // by work: agents who have answered and wait for their caller
 	busy     map[string]int       // users on calls of their own
 	waived   map[string]time.Time // when a phone's use of a waiver was last recorded
+
+	consultations map[*sip.Call]*consultation // calls between phones, by the call of who placed them
 }
 
 func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
@@ -63,7 +66,7 @@ func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
 	}
 	s := &site{
 		name: tc.Name, cfg: tc, tenant: t, node: n, log: n.log.With("tenant", tc.Name), prompts: p, program: program, numbers: map[string]*ivr.Flow{},
-		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{}, waived: map[string]time.Time{},
+		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{}, waived: map[string]time.Time{}, consultations: map[*sip.Call]*consultation{},
 	}
 	for _, num := range tc.Numbers {
 		if s.numbers[num.Number], err = program.Flow(num.Flow); err != nil {
