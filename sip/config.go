@@ -63,6 +63,19 @@ type Config struct {
 	Emergency func(number string) bool
 	// Registrar holds the bindings. If nil, an endpoint has one of its own.
 	Registrar *registrar.Registrar
+	// ServiceRoute is told to phones that register, as URIs of the proxies that their calls are to take (RFC 3608). If empty, they are told nothing.
+	ServiceRoute []string
+	// FlowTimer is how often phones with several flows are asked to show that they are alive, in whole seconds (RFC 5626 section 4.4). If zero, 2 min.
+	FlowTimer time.Duration
+	// OnSubscribe decides about a subscription to the package and target of s by the authenticated user of s. Status 200 accepts it, with what its
+	// NOTIFYs say of the whole state; any other refuses it, and zero is 403. It is called once for each subscription, concurrently, and must return
+	// within some seconds, when ctx ends. If nil, SUBSCRIBE gets 405.
+	OnSubscribe func(ctx context.Context, s *Subscription) (whole Document, status int)
+	// MaxSubscriptions bounds the subscriptions of one user; more get 403. If zero, 100.
+	MaxSubscriptions int
+	// OnMessage takes a MESSAGE (RFC 3428) of an authenticated user and returns the status of the answer, of 200-299 or 400-699; others are 500. It is
+	// called concurrently and must return within some seconds, when ctx ends. If nil, MESSAGE gets 405.
+	OnMessage func(ctx context.Context, m Message) (status int)
 	// Trusted says that an incoming call needs no digest: for phones of our own that are called over the connection they opened and verified.
 	// If false, every INVITE is challenged.
 	Trusted bool
@@ -119,6 +132,13 @@ func (c Config) withDefaults() Config {
 	if c.MaxCalls <= 0 {
 		c.MaxCalls = defaultMaxCalls
 	}
+	if c.FlowTimer < time.Second {
+		c.FlowTimer = defaultFlowTimer
+	}
+	if c.MaxSubscriptions <= 0 {
+		c.MaxSubscriptions = defaultMaxSubscriptions
+	}
+	c.ServiceRoute = slices.Clone(c.ServiceRoute)
 	if c.AuthTimeout <= 0 {
 		c.AuthTimeout = defaultAuthTimeout
 	}
@@ -159,6 +179,11 @@ func (c Config) withDefaults() Config {
 func (c Config) validate() error {
 	if err := checkText(c.UserAgent); err != nil {
 		return errors.Join(errors.New("sip: Config.UserAgent"), err)
+	}
+	for _, s := range c.ServiceRoute {
+		if _, err := parseURI(s); err != nil {
+			return errors.Join(errors.New("sip: Config.ServiceRoute"), err)
+		}
 	}
 	for _, p := range c.AllowSources {
 		if !p.IsValid() {

@@ -17,9 +17,12 @@ const (
 	defaultMaxHalfOpen      = 256              // handshakes at once, of all sources
 	defaultMaxCalls         = 2000             // calls at once
 	defaultNonceLife        = 5 * time.Minute
+	defaultFlowTimer        = 2 * time.Minute  // RFC 5626 section 4.4.1: the recommended upper bound of keep-alives on streams
+	defaultMaxSubscriptions = 100              // subscriptions of one user: a large key module
+	handlerTime             = 10 * time.Second // a handler of MESSAGE or SUBSCRIBE has so long
 	maxMessage              = sieve.MaxMessage
-	minExpires              = 60   // seconds; RFC 3261 section 10.2.8
-	maxExpires              = 3600 // seconds
+	minExpires              = 60   // seconds, of a subscription
+	maxExpires              = 3600 // seconds, of a subscription
 	maxContacts             = 8    // Contact values of one REGISTER
 
 	// Strangers. An office behind one address survives these because its phones authenticate, which gives back what they spent.

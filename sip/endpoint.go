@@ -23,15 +23,18 @@ import (
 
 // Endpoint is a SIP user agent: it serves listeners, answers and places calls, keeps registrations. All methods are safe for concurrent use.
 type Endpoint struct {
-	cfg    Config
-	log    *slog.Logger
-	tp     *msg.TransportLayer
-	tx     *msg.TransactionLayer
-	auth   *digest.Server
-	conns  *connTable
-	stats  counters
-	out    *outbox // connections that we open
-	guards *guards // against strangers
+	cfg     Config
+	log     *slog.Logger
+	tp      *msg.TransportLayer
+	tx      *msg.TransactionLayer
+	auth    *digest.Server
+	conns   *connTable
+	stats   counters
+	out     *outbox // connections that we open
+	guards  *guards // against strangers
+	caps    capabilities
+	subs    subscriptions
+	watches watches
 
 	mu        sync.Mutex
 	dialogs   map[dialogID]*Call
@@ -93,7 +96,8 @@ func New(cfg Config) (*Endpoint, error) {
 	if cfg.OnReplace != nil {
 		ep.supported += ", replaces"
 	}
-	ep.conns = &connTable{perSource: make(map[string]int), byFlow: make(map[string]*conn), max: cfg.MaxConns, maxSource: cfg.MaxPerSource, onGone: cfg.Registrar.DropFlow}
+	ep.caps = capabilitiesOf(cfg, ep.supported)
+	ep.conns = &connTable{perSource: make(map[string]int), byFlow: make(map[string]*conn), max: cfg.MaxConns, maxSource: cfg.MaxPerSource, onGone: ep.flowGone}
 	lib := slog.New(&libraryLog{out: cfg.Logger, errors: &ep.stats.parseErrors})
 	parser := msg.NewParser(msg.WithHeadersParsers(headerParsers()))
 	parser.MaxMessageLength = maxMessage
@@ -104,7 +108,8 @@ func New(cfg Config) (*Endpoint, error) {
 	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(ep.onLate2xx))
 	ep.tx.OnRequest(ep.onRequest)
 	ep.out = newOutbox(ep)
-	ep.wg.Add(2)
+	ep.wg.Add(3)
+	go ep.flushLoop()  // stopped and waited for by Close
 	go ep.expireLoop() // stopped and waited for by Close
 	go func() {        // stopped by outbox.close, waited for by Close
 		defer ep.wg.Done()
@@ -135,6 +140,25 @@ func noResolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, ErrFlowGone }}
 }
 
+// flushLoop writes what the registrar has learned, apart from expireLoop: a slow disk must not keep a phone reachable that is gone.
+func (ep *Endpoint) flushLoop() {
+	defer ep.wg.Done()
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for last := false; !last; {
+		select {
+		case <-ep.done:
+			last = true
+		case <-t.C:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if err := ep.cfg.Registrar.Flush(ctx); err != nil {
+			ep.log.Error("sip: registrations not saved; trying again", "err", err)
+		}
+		cancel()
+	}
+}
+
 func (ep *Endpoint) expireLoop() {
 	defer ep.wg.Done()
 	t := time.NewTicker(time.Second)
@@ -145,6 +169,7 @@ func (ep *Endpoint) expireLoop() {
 			return
 		case now := <-t.C:
 			ep.cfg.Registrar.Expire(now)
+			ep.subs.expire(now)
 		}
 	}
 }
@@ -287,6 +312,7 @@ func (ep *Endpoint) Close() error {
 	}
 	close(ep.done)
 	ep.end()
+	ep.subs.close()
 	ep.out.close()
 	for _, l := range listeners {
 		l.Close()

@@ -233,8 +233,10 @@ func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 		c.onNotify(req, tx)
 	case msg.OPTIONS:
 		ep.onOptions(req, tx)
+	case msg.MESSAGE:
+		ep.onMessageIn(c, req, tx)
 	default:
-		ep.respond(req, tx, 405, header("Allow", allowedMethods))
+		ep.respond(req, tx, 405, header("Allow", ep.caps.allow))
 	}
 }
 

@@ -121,7 +121,7 @@ type connTable struct {
 	byFlow         map[string]*conn
 	max, maxSource int
 	closed         bool
-	onGone         func(flow string)
+	onGone         func(c *conn)
 }
 
 func hostOf(a net.Addr) string {
@@ -166,14 +166,11 @@ func (t *connTable) add(c *conn) {
 func (t *connTable) remove(c *conn) {
 	t.release(c.raw)
 	t.mu.Lock()
-	mine := t.byFlow[c.flow()] == c
-	if mine {
+	if t.byFlow[c.flow()] == c {
 		delete(t.byFlow, c.flow())
 	}
 	t.mu.Unlock()
-	if mine {
-		t.onGone(c.flow())
-	}
+	t.onGone(c)
 }
 
 func (t *connTable) find(flow string) *conn {

@@ -167,7 +167,7 @@ func (ep *Endpoint) route(ctx context.Context, flow string, how *dialed) (*conn,
 	case (flow == "") == (how == nil):
 		return nil, errors.New("sip: exactly one of Flow and Address is required")
 	case flow != "":
-		if c := ep.conns.find(flow); c != nil {
+		if c := ep.flowOf(flow); c != nil {
 			return c, nil
 		}
 		return nil, ErrFlowGone

@@ -29,20 +29,16 @@ func (ep *Endpoint) onRegister(req *msg.Request, tx *msg.ServerTx, src source) {
 		return
 	}
 	now := time.Now()
-	add, star, code := contacts(req, src, now)
-	if code != 0 {
-		var hs []msg.Header
-		if code == 423 {
-			hs = append(hs, header("Min-Expires", strconv.Itoa(minExpires)))
-		}
-		ep.respond(req, tx, code, hs...)
+	r := registration{ep: ep, req: req, src: src, now: now, supported: optionTags(req, "Supported")}
+	if code, extra := r.read(); code != 0 {
+		ep.respond(req, tx, code, extra...)
 		return
 	}
 	var bindings []registrar.Binding
-	if star {
+	if r.star {
 		ep.cfg.Registrar.Clear(realm.Name, user)
 	} else {
-		bindings, err = ep.cfg.Registrar.Update(realm.Name, user, add, now)
+		bindings, err = ep.cfg.Registrar.Update(realm.Name, user, r.add, now)
 		switch {
 		case errors.Is(err, registrar.ErrOutOfOrder):
 			ep.respond(req, tx, 500)
@@ -52,82 +48,45 @@ func (ep *Endpoint) onRegister(req *msg.Request, tx *msg.ServerTx, src source) {
 			return
 		}
 	}
-	var hs []msg.Header
-	for _, b := range bindings {
-		left := int(b.Expires.Sub(now).Round(time.Second) / time.Second)
-		v := "<" + b.Contact + ">;expires=" + strconv.Itoa(left)
-		if b.Instance != "" {
-			v += `;+sip.instance="` + b.Instance + `"`
-		}
-		hs = append(hs, header("Contact", v))
-	}
-	hs = append(hs, header("Date", now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")))
-	ep.respond(req, tx, 200, hs...)
+	ep.respond(req, tx, 200, r.answer(bindings, user, canonicalHost(to.Host))...)
 }
 
-// contacts reads the Contact headers of a REGISTER. star is the wildcard that removes all. A code that is not zero refuses the request.
-func contacts(req *msg.Request, src source, now time.Time) (add []registrar.Binding, star bool, code int) {
-	def := maxExpires
-	explicit := false
-	if h := req.GetHeader("Expires"); h != nil {
-		n, err := strconv.ParseUint(strings.TrimSpace(h.Value()), 10, 32)
-		if err != nil {
-			return nil, false, 400
+// answer says what is bound now, all of it and nothing else (RFC 3261 section 10.3 step 8).
+func (r *registration) answer(bindings []registrar.Binding, user, domain string) []msg.Header {
+	var hs []msg.Header
+	for _, b := range bindings {
+		left := int(b.Expires.Sub(r.now).Round(time.Second) / time.Second)
+		v := "<" + b.Contact + ">;expires=" + strconv.Itoa(left)
+		if b.Q != 1000 {
+			v += ";q=" + formatQ(b.Q)
 		}
-		def, explicit = int(min(n, maxExpires)), true
-	}
-	hs := req.GetHeaders("Contact")
-	if len(hs) > maxContacts {
-		return nil, false, 403
-	}
-	agent := ""
-	if h := req.GetHeader("User-Agent"); h != nil {
-		agent = h.Value()
-	}
-	for _, h := range hs {
-		if strings.TrimSpace(h.Value()) == "*" {
-			// RFC 3261 section 10.3 step 6: alone, and with Expires: 0.
-			if len(hs) != 1 || !explicit || def != 0 {
-				return nil, false, 400
+		if b.Instance != "" {
+			v += `;+sip.instance="<` + b.Instance + `>"`
+			if b.RegID > 0 {
+				v += ";reg-id=" + strconv.FormatUint(uint64(b.RegID), 10)
 			}
-			return nil, true, 0
-		}
-		var c msg.ContactHeader
-		if ch, ok := h.(*msg.ContactHeader); ok {
-			c = *ch
-		} else {
-			var u msg.Uri
-			params := msg.NewParams()
-			name, err := msg.ParseAddressValue(h.Value(), &u, &params)
-			if err != nil {
-				return nil, false, 400
+			if pub := registrar.PublicGRUU(user, domain, b.Instance); pub != "" && r.supported["gruu"] { // RFC 5627 section 5.2
+				v += `;pub-gruu="` + pub + `";temp-gruu="` + r.ep.cfg.Registrar.TemporaryGRUU(b, domain) + `"`
 			}
-			c = msg.ContactHeader{DisplayName: name, Address: u, Params: params}
 		}
-		uri, err := parseURI(c.Address.String())
-		if err != nil {
-			return nil, false, 400
-		}
-		expires := def
-		if v, ok := param(c.Params, "expires"); ok {
-			n, err := strconv.ParseUint(v, 10, 32)
-			if err != nil {
-				n = maxExpires // RFC 3261 section 10.2.1.1: malformed is 3600
-			}
-			expires = int(min(n, maxExpires))
-		}
-		if expires > 0 && expires < minExpires {
-			return nil, false, 423
-		}
-		instance, _ := param(c.Params, "+sip.instance")
-		instance = strings.Trim(instance, `"`)
-		if checkText(instance) != nil || strings.ContainsAny(instance, `"`) || len(instance) > 128 {
-			return nil, false, 400
-		}
-		add = append(add, registrar.Binding{
-			Contact: uri.String(), Flow: src.flow(), Instance: instance, CallID: req.CallID().Value(), CSeq: req.CSeq().SeqNo,
-			Expires: now.Add(time.Duration(expires) * time.Second), Agent: agent,
-		})
+		hs = append(hs, header("Contact", v+b.Params))
 	}
-	return add, false, 0
+	for _, p := range r.path {
+		hs = append(hs, header("Path", "<"+p+">"))
+	}
+	for _, s := range r.ep.cfg.ServiceRoute { // RFC 3608
+		hs = append(hs, header("Service-Route", "<"+s+">"))
+	}
+	hs = append(hs, header("Supported", "path, outbound, gruu"))
+	if r.outbound { // RFC 5626 section 6
+		hs = append(hs, header("Require", "outbound"), header("Flow-Timer", strconv.Itoa(int(r.ep.cfg.FlowTimer/time.Second))))
+	}
+	return append(hs, header("Date", r.now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")))
+}
+
+func formatQ(q int) string {
+	if q <= 0 {
+		return "0"
+	}
+	return "0." + strings.TrimRight(strconv.Itoa(1000 + q)[1:], "0")
 }

@@ -12,7 +12,6 @@ import (
 	msg "github.com/emiago/sipgo/sip"
 
 	"github.com/ringfence/ringfence/sip/internal/guard"
-	"github.com/ringfence/ringfence/sip/internal/sieve"
 )
 
 // source is what a request's connection says about its sender, as opposed to what the request claims.
@@ -78,6 +77,10 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 		tx.Terminate()
 		return
 	}
+	if req.Method == msg.SUBSCRIBE { // with or without a dialog; they are not those of calls
+		ep.onSubscribe(req, tx, src)
+		return
+	}
 	if tag, _ := param(req.To().Params, "tag"); tag != "" {
 		ep.inDialog(req, tx, src)
 		return
@@ -87,12 +90,14 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 		ep.onInvite(req, tx, src)
 	case msg.REGISTER:
 		ep.onRegister(req, tx, src)
+	case msg.MESSAGE:
+		ep.onMessage(req, tx, src)
 	case msg.CANCEL: // of an INVITE that the library does not know
 		ep.respond(req, tx, 481)
 	case msg.BYE, msg.UPDATE, msg.INFO, msg.PRACK, msg.REFER, msg.NOTIFY: // only inside dialogs
 		ep.respond(req, tx, 481)
 	default:
-		ep.respond(req, tx, 405, header("Allow", allowedMethods))
+		ep.respond(req, tx, 405, header("Allow", ep.caps.allow))
 	}
 }
 
@@ -101,8 +106,8 @@ var reasons = map[int]string{
 	100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
 	405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout",
 	413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
-	422: "Session Interval Too Small", 423: "Interval Too Brief",
-	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
+	421: "Extension Required", 422: "Session Interval Too Small", 423: "Interval Too Brief",
+	439: "First Hop Lacks Outbound Support", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
 	486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error",
 	501: "Not Implemented", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline",
 }
@@ -140,18 +145,10 @@ func (ep *Endpoint) respond(req *msg.Request, tx *msg.ServerTx, code int, extra 
 
 func (ep *Endpoint) onOptions(req *msg.Request, tx *msg.ServerTx) {
 	var hs []msg.Header
-	for _, h := range ep.canDo() {
+	for _, h := range ep.caps.options {
 		hs = append(hs, header(h.Name, h.Value))
 	}
 	ep.respond(req, tx, 200, hs...)
-}
-
-// canDo says what we can (RFC 3261 section 11.2).
-func (ep *Endpoint) canDo() []sieve.Header {
-	return []sieve.Header{
-		{Name: "Allow", Value: allowedMethods}, {Name: "Accept", Value: sdpType + ", multipart/mixed"}, {Name: "Accept-Encoding", Value: "identity"},
-		{Name: "Accept-Language", Value: "en"}, {Name: "Supported", Value: ep.supported},
-	}
 }
 
 // authenticate returns the realm and the user that the request proves. When it has none, it has answered the request already.

@@ -136,7 +136,7 @@ func (ep *Endpoint) screen(m *sieve.Message, f *sieve.Fault, src source) (pass b
 	}
 	if m.Method == "OPTIONS" && m.To.Tag() == "" {
 		// Answered without authentication: it says no more than a wrong password would, and monitors ask it.
-		return false, ep.stateless(m, src, 200, ep.canDo()...), false
+		return false, ep.stateless(m, src, 200, ep.caps.options...), false
 	}
 	if !proved {
 		pass, answer = ep.greet(m, src)
@@ -150,8 +150,8 @@ func (ep *Endpoint) policy(m *sieve.Message, src source) *sieve.Fault {
 	if m.Status != 0 || m.Method == "ACK" {
 		return nil
 	}
-	if !slices.Contains(methods, m.Method) {
-		return &sieve.Fault{Code: 405, Header: sieve.Header{Name: "Allow", Value: allowedMethods}}
+	if !slices.Contains(ep.caps.methods, m.Method) {
+		return &sieve.Fault{Code: 405, Header: sieve.Header{Name: "Allow", Value: ep.caps.allow}}
 	}
 	if m.Forwards == 0 && m.Method != "OPTIONS" {
 		return &sieve.Fault{Code: 483}
@@ -217,6 +217,8 @@ func (ep *Endpoint) supports(method, tag string) bool {
 		return method != "REGISTER"
 	case "replaces":
 		return method != "REGISTER" && ep.cfg.OnReplace != nil
+	case "path", "outbound", "gruu":
+		return method == "REGISTER"
 	}
 	return false
 }
@@ -245,14 +247,16 @@ func acceptsSDP(v string) bool {
 func (ep *Endpoint) greet(m *sieve.Message, src source) (pass bool, answer []byte) {
 	if m.Status != 0 || m.Method == "ACK" || m.To.Tag() != "" {
 		ep.mu.Lock()
-		known := m.Status == 0 && ep.dialogs[dialogID{m.CallID, m.To.Tag(), m.From.Tag()}] != nil
+		id := dialogID{m.CallID, m.To.Tag(), m.From.Tag()}
+		known := m.Status == 0 && ep.dialogs[id] != nil
 		ep.mu.Unlock()
+		known = known || m.Method == "SUBSCRIBE" && ep.subs.find(id) != nil
 		if known || m.Status != 0 || m.Method == "ACK" {
 			return known, nil
 		}
 		return false, ep.stateless(m, src, 481)
 	}
-	if m.Method != "INVITE" && m.Method != "REGISTER" {
+	if m.Method != "INVITE" && m.Method != "REGISTER" && m.Method != "SUBSCRIBE" && m.Method != "MESSAGE" {
 		return false, ep.stateless(m, src, 481)
 	}
 	if ep.draining.Load() {

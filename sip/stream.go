@@ -23,6 +23,7 @@ type conn struct {
 	serverName string
 	alias      net.Addr // see outbox.aliasFor; nil: the real remote address names the connection
 	trusted    atomic.Bool
+	heard      atomic.Int64 // reads that brought something: signs of life
 	once       sync.Once
 	reading    chan struct{} // closed by the first Read, when the library knows the connection; nil for accepted ones
 	readOnce   sync.Once
@@ -75,6 +76,9 @@ func (c *conn) receive(b []byte) (int, error) {
 		}
 	}
 	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.heard.Add(1)
+	}
 	var ne net.Error
 	if err != nil && errors.As(err, &ne) && ne.Timeout() {
 		if c.trusted.Load() { // trusted while it waited: the deadline was for strangers

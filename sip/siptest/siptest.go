@@ -143,6 +143,9 @@ func NewPeer(t testing.TB, conn net.Conn) *Peer {
 	return &Peer{t: t, conn: conn, r: bufio.NewReaderSize(conn, 64<<10)} // a datagram is read whole or cut
 }
 
+// Hangup closes the connection.
+func (p *Peer) Hangup() { p.conn.Close() }
+
 // Send writes lines joined by CRLF, an empty line and body. A Content-Length is added.
 func (p *Peer) Send(body string, lines ...string) {
 	p.t.Helper()

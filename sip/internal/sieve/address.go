@@ -13,7 +13,10 @@ type Address struct {
 	bracketed bool
 }
 
-func address(v string) (Address, bool) {
+func address(v string) (Address, bool) { return addressWith(v, false) }
+
+// addressWith reads an address in whose quoted parameters semicolons may stand, or not.
+func addressWith(v string, semicolons bool) (Address, bool) {
 	var a Address
 	v = strings.Trim(v, " \t")
 	rest := v
@@ -61,7 +64,7 @@ func address(v string) (Address, bool) {
 		return a, false
 	}
 	a.Scheme = scheme
-	a.Params, ok = list(tail)
+	a.Params, ok = list(tail, semicolons)
 	return a, ok
 }
 
@@ -126,7 +129,7 @@ func via(s string) (Via, bool) {
 	}
 	v.Transport, v.SentBy = strings.ToUpper(transport), sentBy
 	var ok bool
-	v.Params, ok = list(tail)
+	v.Params, ok = list(tail, false)
 	return v, ok && strings.EqualFold(strings.Trim(proto, " \t"), "SIP") && strings.Trim(version, " \t") == "2.0"
 }
 

@@ -261,7 +261,7 @@ func split(v string) (parts []string, ok bool) {
 }
 
 // list reads *(SEMI name [EQUAL value]) into params, names as they are.
-func list(s string) ([]Param, bool) {
+func list(s string, semicolons bool) ([]Param, bool) {
 	var out []Param
 	for s = strings.Trim(s, " \t"); s != ""; s = strings.TrimLeft(s, " \t") {
 		if s[0] != ';' {
@@ -283,7 +283,7 @@ func list(s string) ([]Param, bool) {
 			if strings.HasPrefix(s, `"`) {
 				for n = 1; n < len(s) && s[n] != '"'; n++ {
 					// A ";" in here is where the library and this package would read different parameters.
-					if s[n] == ';' {
+					if s[n] == ';' && !semicolons {
 						return out, false
 					}
 					if s[n] == '\\' {

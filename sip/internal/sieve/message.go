@@ -254,7 +254,9 @@ func (m *Message) header(name, value string) *Fault {
 		}
 		parts, ok := split(value)
 		for _, p := range parts {
-			a, good := address(p)
+			// Semicolons: in an answer to REGISTER they stand in quotes (pub-gruu, RFC 5627 section 5.2). Whoever reads parameters of a Contact must mend what
+			// the library makes of them.
+			a, good := addressWith(p, name == "Contact" && m.Status != 0)
 			if !good || ((name == "Route" || name == "Record-Route") && !a.bracketed) {
 				ok = false
 				continue
