@@ -30,10 +30,15 @@
 // What is not limited here: bandwidth, and many sources at once beyond [Config.TotalRate]; that is for the network in front.
 // Values that reach the wire from this API are checked for control characters, so a header cannot be injected.
 //
+// A phone is reached over the connection on which it registered and never by dialing what its Contact or Path claims. Binding.Flow names that connection with
+// a MAC: a name that was made up, or kept from a connection that is gone, reaches nothing, whoever has the address today.
+// Nobody watches anything unless [Config.OnSubscribe] allows it, for the user that proved a password, at each refresh again.
+//
 // # Goroutines
 //
 // One goroutine runs [Config.OnCall] for each incoming call, and ends when that function returns. [Endpoint.Dial] works in its caller's
 // goroutine; a call it gave up has one more until its INVITE transaction is over. A Registration has one, a Serve method one per connection.
+// A [Subscription] has none while it waits.
 // [Endpoint.Close] stops and waits for all of them. Handlers must return when their context ends, which is when the call ends.
 //
 // # Importing alone

@@ -12,7 +12,8 @@ const maxMessageBody = 8 << 10
 
 // Message is a text or another small thing that a user has sent (RFC 3428).
 type Message struct {
-	// Realm and User are who sent it: the user that proved a password. In a call that we placed, User is empty.
+	// Realm and User are who sent it: the user that proved a password. Both are empty on a connection that we
+	// opened (Config.Trusted) and in a call that we placed there without DialConfig.User.
 	Realm, User string
 	// To is the user part of the Request-URI: for whom it is.
 	To string

@@ -162,6 +162,9 @@ func (ep *Endpoint) subscribe(req *msg.Request, tx *msg.ServerTx, src source, ta
 		return
 	}
 	ep.subs.add(s)
+	if s.Err() != nil { // the handler has ended it already
+		ep.subs.remove(s)
+	}
 	req.To().Params.Add("tag", s.d.id.local)
 	s.watch(src)
 	s.granted(req, tx, expires)

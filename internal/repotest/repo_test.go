@@ -111,6 +111,9 @@ func TestImportingAlone(t *testing.T) {
 		{"srtp/media", "github.com/emiago", "media needs no signalling"},
 		{"srtp", "github.com/pion/webrtc", "keys need no browser"},
 		{"sip", "github.com/pion", "signalling never sees a key"},
+		{"sip", "modernc.org", "a registrar chooses its own database"},
+		{"sip/registrar", "", "who is reachable where is plain Go"},
+		{"sip/event", "", "documents are plain Go"},
 		{"ivr", "github.com/emiago", "a flow needs no phone"},
 	}
 	byPath := map[string]pkg{}
