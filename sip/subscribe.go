@@ -246,8 +246,8 @@ func (s *Subscription) end(cause error) {
 	unwatch := s.unwatch
 	s.unwatch = nil
 	s.mu.Unlock()
+	s.ep.subs.remove(s) // before Done: who has seen that finds it no more
 	s.cancel()
-	s.ep.subs.remove(s)
 	if unwatch != nil {
 		unwatch()
 	}
