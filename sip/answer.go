@@ -13,15 +13,11 @@ import (
 type accepted struct {
 	acked chan struct{}
 	timer *time.Timer
-	tx    *msg.ServerTx
 	// lateOffer: our 2xx carried the offer, so the ACK carries the answer.
 	lateOffer bool
 }
 
-var (
-	errOwnCall  = errors.New("sip: not for a call that we placed")
-	errNotOwned = errors.New("sip: only for a call that we placed")
-)
+var errOwnCall = errors.New("sip: not for a call that we placed")
 
 // Ring sends 180. It is only for incoming calls that were not answered; otherwise it returns ErrCallEnded or does nothing. A caller who requires
 // reliable provisional responses gets a reliable one (RFC 3262).
@@ -108,9 +104,9 @@ func describe(ctx context.Context, m Media, offer []byte) (body []byte, late boo
 
 // accept sends a 2xx to an INVITE and repeats it at T1, doubling to T2, until its ACK comes; after 64*T1 it gives the call up.
 func (c *Call) accept(req *msg.Request, tx *msg.ServerTx, body []byte, late bool, terms terms) (<-chan struct{}, error) {
-	hs := append([]msg.Header{c.contactHeader(), header("Allow", allowedMethods), header("Supported", c.ep.supported)}, terms.headers()...)
+	hs := append([]msg.Header{c.contactHeader(), header("Allow", c.ep.caps.allow), header("Supported", c.ep.supported)}, terms.headers()...)
 	res := c.ep.response(req, 200, body, hs...)
-	a := &accepted{acked: make(chan struct{}), lateOffer: late, tx: tx}
+	a := &accepted{acked: make(chan struct{}), lateOffer: late}
 	c.mu.Lock()
 	if c.state == stateEnded {
 		c.mu.Unlock()
@@ -139,11 +135,11 @@ func (c *Call) accept(req *msg.Request, tx *msg.ServerTx, body []byte, late bool
 		}
 		wait = min(2*wait, t2)
 		a.timer.Reset(min(wait, 64*t1-spent))
-		c.ep.spawn(func() { _ = tx.Respond(res) }) // a lost repetition is repeated; the transaction must not be entered with our lock held
+		c.ep.spawn(func() { _ = respond2xx(tx, res) }) // a lost repetition is repeated; the transaction must not be entered with our lock held
 	}
 	a.timer = time.AfterFunc(wait, again)
 	c.mu.Unlock()
-	if err := tx.Respond(res); err != nil {
+	if err := respond2xx(tx, res); err != nil {
 		c.mu.Lock()
 		a.timer.Stop()
 		delete(c.awaiting, seq)
@@ -151,6 +147,20 @@ func (c *Call) accept(req *msg.Request, tx *msg.ServerTx, body []byte, late bool
 		return nil, err
 	}
 	return a.acked, nil
+}
+
+// respond2xx sends a 2xx to an INVITE. On a reliable transport the transaction ends with it: no INVITE is repeated there, and the 64*T1 for which the
+// library keeps it (RFC 6026, timer L) would only keep memory.
+func respond2xx(tx *msg.ServerTx, res *msg.Response) error {
+	if res.Transport() == "UDP" {
+		return tx.Respond(res)
+	}
+	if err := tx.Err(); err != nil && !errors.Is(err, msg.ErrTransactionTerminated) { // canceled, or the connection is gone
+		return err
+	}
+	err := tx.Connection().WriteMsg(res)
+	tx.Terminate()
+	return err
 }
 
 // onACK matches the ACK of a 2xx.
@@ -175,10 +185,6 @@ func (ep *Endpoint) onACK(req *msg.Request) {
 		c.turn.free()
 	}
 	c.mu.Unlock()
-	if req.Transport() != "UDP" {
-		// Nothing is repeated on a reliable transport, so the 64*T1 for which RFC 6026 keeps the transaction would only keep memory.
-		a.tx.Terminate()
-	}
 	if a.lateOffer && m != nil {
 		answer, _ := sessionOf(contentType(req), req.Body())
 		err := m.Accept(c.ctx, answer)

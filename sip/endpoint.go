@@ -38,8 +38,8 @@ type Endpoint struct {
 
 	mu        sync.Mutex
 	dialogs   map[dialogID]*Call
-	invites   map[inviteID]*Call  // calls we placed, from their INVITE until 64*T1 after their end, to answer every 2xx
-	pending   map[pendingID]*Call // INVITEs without an answer, to recognise merged requests and to find by CANCEL
+	invites   map[inviteID]*placed // calls we placed, from their INVITE until 64*T1 after their end, to answer every 2xx
+	pending   map[pendingID]*Call  // INVITEs without an answer, to recognise merged requests and to find by CANCEL
 	listeners map[*listener]struct{}
 	closed    bool
 	draining  atomic.Bool
@@ -91,7 +91,7 @@ func New(cfg Config) (*Endpoint, error) {
 	ep := &Endpoint{
 		life: life, end: end, supported: extensions,
 		cfg: cfg, log: cfg.Logger, auth: digest.NewServer(defaultNonceLife),
-		dialogs: make(map[dialogID]*Call), invites: make(map[inviteID]*Call), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), guards: newGuards(cfg), done: make(chan struct{}),
+		dialogs: make(map[dialogID]*Call), invites: make(map[inviteID]*placed), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), guards: newGuards(cfg), done: make(chan struct{}),
 	}
 	if cfg.OnReplace != nil {
 		ep.supported += ", replaces"

@@ -26,7 +26,7 @@ func (c *Call) giveUp(req *msg.Request, tx *msg.ClientTx, provisional bool) {
 			case res.StatusCode < 200:
 				provisional = true
 			case res.StatusCode < 300:
-				c.onSecond2xx(req.CSeq().SeqNo, res)
+				c.ep.onLate2xx(res)
 				return
 			default:
 				return
@@ -95,31 +95,42 @@ func (ep *Endpoint) onLate2xx(res *msg.Response) {
 	}
 	tag, _ := param(res.From().Params, "tag")
 	ep.mu.Lock()
-	c := ep.invites[inviteID{res.CallID().Value(), tag}]
+	p := ep.invites[inviteID{res.CallID().Value(), tag}]
 	ep.mu.Unlock()
-	if c != nil {
-		c.onSecond2xx(res.CSeq().SeqNo, res)
+	if p != nil {
+		ep.onSecond2xx(p, res.CSeq().SeqNo, res)
 	}
 }
 
-func (c *Call) onSecond2xx(seq uint32, res *msg.Response) {
+// placed is an INVITE of ours as it is remembered for 64*T1 after its call, to answer every 2xx. The call itself is forgotten when it is over.
+type placed struct {
+	call *Call  // nil: over
+	d    dialog // then
+}
+
+func (ep *Endpoint) onSecond2xx(p *placed, seq uint32, res *msg.Response) {
 	if res.To() == nil || res.StatusCode >= 300 {
 		return
 	}
 	tag, _ := param(res.To().Params, "tag")
-	c.mu.Lock()
-	ours := c.state == stateUp && c.d.id.remote == tag
-	fork := c.d
-	c.mu.Unlock()
+	ep.mu.Lock()
+	c, fork := p.call, p.d
+	ep.mu.Unlock()
+	ours := false
+	if c != nil {
+		c.mu.Lock()
+		ours, fork = c.state == stateUp && c.d.id.remote == tag, c.d
+		c.mu.Unlock()
+	}
 	fork.id.remote, fork.routes = tag, recordRoutes(res, true)
 	if target, ok := contactOf(res); ok {
 		fork.target = target
 	}
-	_ = c.ep.write(fork.request(msg.ACK, seq)) // the peer repeats its 2xx if this is lost
+	_ = ep.write(fork.request(msg.ACK, seq)) // the peer repeats its 2xx if this is lost
 	if ours {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, _ = c.ep.transact(ctx, fork.request(msg.BYE, 0)) // a fork nobody wants; it times out by itself if the BYE is lost
+	_, _ = ep.transact(ctx, fork.request(msg.BYE, 0)) // a fork nobody wants; it times out by itself if the BYE is lost
 }

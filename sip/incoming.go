@@ -174,7 +174,8 @@ func (ep *Endpoint) forget(c *Call) {
 		return
 	}
 	id := inviteID{c.d.id.callID, c.d.id.local}
-	if _, sent := ep.invites[id]; sent && !ep.closed {
+	if p := ep.invites[id]; p != nil && !ep.closed {
+		p.call, p.d = nil, c.d
 		time.AfterFunc(64*t1, func() {
 			ep.mu.Lock()
 			defer ep.mu.Unlock()

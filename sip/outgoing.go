@@ -180,7 +180,7 @@ func (c *Call) inviteRequest(dc DialConfig, kind string, body []byte, auth Heade
 	c.mu.Lock()
 	req := c.d.request(msg.INVITE, 0)
 	c.mu.Unlock()
-	req.AppendHeader(header("Allow", allowedMethods))
+	req.AppendHeader(header("Allow", c.ep.caps.allow))
 	if c.ep.cfg.UserAgent != "" {
 		req.AppendHeader(header("User-Agent", c.ep.cfg.UserAgent))
 	}
@@ -275,11 +275,11 @@ func (p *placing) invite(ctx context.Context, req *msg.Request) (*msg.Response, 
 		return nil, fmt.Errorf("sip: INVITE: %w: %w", ErrTransport, err)
 	}
 	// Another 2xx is a repetition, whose ACK was lost, or another fork, which is acknowledged by its own tag and ended (RFC 3261 section 13.2.2.4).
-	seq := req.CSeq().SeqNo
-	tx.OnRetransmission(func(res *msg.Response) { c.ep.spawn(func() { c.onSecond2xx(seq, res) }) }) // apart: the library calls with its lock held
-	c.ep.mu.Lock()
-	c.ep.invites[inviteID{c.d.id.callID, c.d.id.local}] = c
-	c.ep.mu.Unlock()
+	ep := c.ep                                                                              // and not c, which the library's timer would keep for 64*T1
+	tx.OnRetransmission(func(res *msg.Response) { ep.spawn(func() { ep.onLate2xx(res) }) }) // apart: the library calls with its lock held
+	ep.mu.Lock()
+	ep.invites[inviteID{c.d.id.callID, c.d.id.local}] = &placed{call: c}
+	ep.mu.Unlock()
 	if err := tx.Init(); err != nil {
 		tx.Terminate()
 		return nil, fmt.Errorf("sip: INVITE: %w: %w", ErrTransport, err)

@@ -94,7 +94,7 @@ func (c *Call) exchange(m Media, offer []byte, state callState) error {
 	}
 	req := c.d.request(method, 0)
 	c.mu.Unlock()
-	req.AppendHeader(header("Allow", allowedMethods))
+	req.AppendHeader(header("Allow", c.ep.caps.allow))
 	req.AppendHeader(header("Content-Type", sdpType))
 	req.SetBody(offer)
 	c.askSession(req, false)
