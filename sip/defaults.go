@@ -20,6 +20,9 @@ const (
 	defaultFlowTimer        = 2 * time.Minute  // RFC 5626 section 4.4.1: the recommended upper bound of keep-alives on streams
 	defaultMaxSubscriptions = 100              // subscriptions of one user: a large key module
 	handlerTime             = 10 * time.Second // a handler of MESSAGE or SUBSCRIBE has so long
+	defaultPing             = 30 * time.Second // of silence on a WebSocket before it is asked whether it is there
+	writeTimeout            = 5 * time.Second  // of what we write between the library's messages
+	maxUpgrade              = 8 << 10          // bytes of an HTTP upgrade request
 	maxMessage              = sieve.MaxMessage
 	minExpires              = 60   // seconds, of a subscription
 	maxExpires              = 3600 // seconds, of a subscription

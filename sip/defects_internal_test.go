@@ -17,8 +17,9 @@ import (
 // defects are what was found wrong in the library that reads and sends messages for us (v1.7.2), and the test that shows that it cannot be
 // reached through this package. "" means that we do not use what is broken, and why.
 var defects = []struct{ id, what, test, why string }{
-	{"D1", "an idle connection stalls the WebSocket accept loop", "", "no WebSocket listener is served yet"},
-	{"D2", "a WebSocket ping with payload breaks the stream", "", "no WebSocket listener is served yet"},
+	{"D1", "an idle connection stalls the WebSocket accept loop", "TestIdleConnectionsDoNotStopBrowsers", ""},
+	{"D2", "a WebSocket ping with payload breaks the stream", "TestOneMessageIsOneMessage", ""},
+	{"", "a WebSocket message over 32 KiB is cut", "TestOneMessageIsOneMessage", ""},
 	{"D3", "every forged UDP source is remembered for ever", "TestForgedSourcesCostNothing", ""},
 	{"D3", "as are real ones", "TestLibraryForgetsSources", ""},
 	{"D4", "a 2xx without ACK leaves the call up, without BYE", "TestUnacknowledged2xxIsRepeatedAndEndsInBye", ""},

@@ -62,7 +62,7 @@ func (d *dialog) request(method msg.RequestMethod, seq uint32) *msg.Request {
 	req.AppendHeader(&id)
 	req.AppendHeader(&msg.CSeqHeader{SeqNo: seq, MethodName: method})
 	req.AppendHeader(&msg.ContactHeader{Address: *d.contact.Clone()})
-	req.SetTransport(d.network)
+	req.SetTransport(carrier(d.network))
 	req.SetDestination(d.addr)
 	req.SetBody(nil)
 	return req

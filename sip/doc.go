@@ -8,10 +8,16 @@
 //	ep, err := sip.New(sip.Config{Realm: realms, OnCall: answer})
 //	err = ep.ServeTLS(ctx, listener, serverTLS)
 //
+// Browsers connect by [Endpoint.ServeWSS], SIP over WebSocket (RFC 7118), and are endpoints like any other from there on. [Certificates] are read from
+// files that are renewed.
+//
 // # Security
 //
 // A listener is TLS 1.2 or newer with AEAD suites; [ServerTLS] and [ClientTLS] are the only way to make one. A plaintext listener
-// exists only in package sip/insecuretransport, which takes a named and dated waiver.
+// exists only in package sip/insecuretransport, which takes a named and dated waiver. Keys and signatures below today's floor are refused, ours and
+// those of others; a client certificate is accepted only from authorities that are named, and only for whom a look-up knows ([TLSConfig.WithPeers]).
+// A browser is asked for its Origin before the upgrade to a WebSocket, because a page of anybody can make it connect, with the network position of the agent in
+// front of it. For the same reason nothing that such a page can cause counts towards a ban: a foreign page must not be able to lock out an office.
 // The realm of a request, and with it the tenant, follows from the domain in the Request-URI and from the TLS server name; a request
 // whose two names belong to different realms is refused. The caller of a [Call] is the user that proved a password, never the From header.
 // An unknown user and a wrong password get the same answer after the same work. Digest credentials are asked for only on an encrypted
@@ -37,8 +43,8 @@
 // # Goroutines
 //
 // One goroutine runs [Config.OnCall] for each incoming call, and ends when that function returns. [Endpoint.Dial] works in its caller's
-// goroutine; a call it gave up has one more until its INVITE transaction is over. A Registration has one, a Serve method one per connection.
-// A [Subscription] has none while it waits.
+// goroutine; a call it gave up has one more until its INVITE transaction is over. A Registration has one, a Serve method one per connection, a WebSocket
+// no other; [Certificates] have none, a [Subscription] has none while it waits.
 // [Endpoint.Close] stops and waits for all of them. Handlers must return when their context ends, which is when the call ends.
 //
 // # Importing alone

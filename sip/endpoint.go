@@ -3,7 +3,6 @@ package sip
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -55,7 +54,7 @@ type Endpoint struct {
 
 type counters struct {
 	refusedConns, failedHandshakes, refusedAuth, calls, refusedCalls, parseErrors atomic.Uint64
-	malformed, rateLimited, lockedAuth, bans, refusedBanned                       atomic.Uint64
+	malformed, rateLimited, lockedAuth, bans, refusedBanned, refusedUpgrades      atomic.Uint64
 }
 
 // Stats are counters since start, for metrics.
@@ -71,6 +70,8 @@ type Stats struct {
 	LockedAuth uint64
 	// Bans are bans imposed; RefusedBanned are connections and messages of banned sources.
 	Bans, RefusedBanned uint64
+	// RefusedUpgrades are connections to ServeWSS that did not become a WebSocket.
+	RefusedUpgrades uint64
 }
 
 var setLibraryGlobals = sync.OnceFunc(func() {
@@ -177,11 +178,10 @@ func (ep *Endpoint) expireLoop() {
 // ServeTLS serves phones and trunks on l until ctx ends or the endpoint is closed. l is a TCP listener; TLS is done here with cfg, made by
 // ServerTLS. It always returns an error, ErrClosed after Close or the end of ctx.
 func (ep *Endpoint) ServeTLS(ctx context.Context, l net.Listener, cfg TLSConfig) error {
-	tc, err := cfg.forServer()
-	if err != nil {
+	if err := cfg.forServer(); err != nil {
 		return err
 	}
-	return ep.serve(ctx, l, tc, ep.tp.ServeTLS)
+	return ep.serve(ctx, l, door{tls: cfg}, ep.tp.ServeTLS)
 }
 
 // ServeInsecure serves a plaintext TCP listener. Only package insecuretransport can call it: nobody else can make a waiver.
@@ -192,7 +192,7 @@ func (ep *Endpoint) ServeInsecure(ctx context.Context, l net.Listener, w insecur
 	if w.Digest {
 		ep.plainDigest.Store(true)
 	}
-	return ep.serve(ctx, l, nil, ep.tp.ServeTCP)
+	return ep.serve(ctx, l, door{}, ep.tp.ServeTCP)
 }
 
 // ServeInsecurePacket serves a plaintext UDP socket, like ServeInsecure.
@@ -224,17 +224,17 @@ func (ep *Endpoint) ServeInsecurePacket(ctx context.Context, pc net.PacketConn, 
 	return err
 }
 
-func (ep *Endpoint) serve(ctx context.Context, l net.Listener, tc *tls.Config, serve func(net.Listener) error) error {
+func (ep *Endpoint) serve(ctx context.Context, l net.Listener, d door, serve func(net.Listener) error) error {
 	ep.mu.Lock()
 	if ep.closed {
 		ep.mu.Unlock()
 		l.Close()
 		return ErrClosed
 	}
-	g := newListener(ep, l, tc)
+	g := newListener(ep, l, d)
 	ep.listeners[g] = struct{}{}
 	ep.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() { g.stop(); l.Close() })
+	stop := context.AfterFunc(ctx, func() { g.cancel(); l.Close() })
 	defer stop()
 	err := serve(g)
 	g.Close()
@@ -283,7 +283,7 @@ func (ep *Endpoint) Stats() Stats {
 	s := &ep.stats
 	return Stats{
 		s.refusedConns.Load(), s.failedHandshakes.Load(), s.refusedAuth.Load(), s.calls.Load(), s.refusedCalls.Load(), s.parseErrors.Load(), int(ep.live.Load()), n,
-		s.malformed.Load(), s.rateLimited.Load(), s.lockedAuth.Load(), s.bans.Load(), s.refusedBanned.Load(),
+		s.malformed.Load(), s.rateLimited.Load(), s.lockedAuth.Load(), s.bans.Load(), s.refusedBanned.Load(), s.refusedUpgrades.Load(),
 	}
 }
 

@@ -3,10 +3,13 @@ package sip_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"log"
 	"net"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/ringfence/ringfence/sip"
 )
@@ -74,6 +77,53 @@ func ExampleEndpoint_Dial() {
 	if err := call.Hangup(ctx); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// Browsers of one site, phones and a carrier with a certificate of its own, all on certificates that are renewed on disk.
+func ExampleEndpoint_ServeWSS() {
+	certs, err := sip.NewCertificates(sip.CertificatesConfig{
+		Files:      []sip.CertificateFile{{Domains: []string{"example.com"}, Certificate: "example.pem", Key: "example.key"}},
+		OnReload:   func(domain string, err error) { log.Print("certificate of ", domain, " changed: ", err) },
+		OnExpiring: func(domain string, notAfter time.Time) { log.Print("certificate of ", domain, " ends ", notAfter) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	serverTLS, err := sip.ServerTLS(&tls.Config{GetCertificate: certs.GetCertificate})
+	if err != nil {
+		log.Fatal(err)
+	}
+	carriers := map[string]string{"sbc.carrier.example": "carrier"}
+	trunkTLS, err := serverTLS.WithPeers(sip.PeersConfig{
+		Authorities: x509.NewCertPool(), // the carrier's own
+		Name: func(state tls.ConnectionState) (string, error) {
+			for _, name := range state.PeerCertificates[0].DNSNames {
+				if carrier, ok := carriers[name]; ok {
+					return carrier, nil
+				}
+			}
+			return "", errors.New("no carrier of ours")
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ep, err := sip.New(sip.Config{Realm: realms})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ep.Close()
+	listen := func(address string) net.Listener {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return l
+	}
+	ctx := context.Background()
+	go func() { log.Print(ep.ServeTLS(ctx, listen(":5061"), serverTLS)) }()
+	go func() { log.Print(ep.ServeTLS(ctx, listen(":5062"), trunkTLS)) }()
+	log.Print(ep.ServeWSS(ctx, listen(":443"), serverTLS, sip.WebSocketConfig{Origins: []string{"https://agent.example.com"}}))
 }
 
 // newLeg stands for media.Engine.NewLeg.

@@ -150,7 +150,11 @@ func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
 	if u.Host == "" {
 		u.Host = "127.0.0.1"
 	}
-	u.UriParams.Add("transport", strings.ToLower(src.network))
+	transport := strings.ToLower(src.network)
+	if transport == "wss" {
+		transport = "ws" // with or without TLS (RFC 7118 section 5.2)
+	}
+	u.UriParams.Add("transport", transport)
 	return u
 }
 

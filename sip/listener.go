@@ -4,26 +4,35 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
 
-// listener stands between a TCP listener and the library's accept loop, which would otherwise be stalled or filled by strangers: it bounds
-// connections in all and per source, and hands over only connections whose TLS handshake is done.
-type listener struct {
-	ep    *Endpoint
-	inner net.Listener
-	tls   *tls.Config // nil: plaintext under a waiver
-	ready chan *conn
-	done  chan struct{}
-	once  sync.Once
-	wg    sync.WaitGroup
-	half  chan struct{} // one token per handshake under way
+// door is what a connection must pass before the library sees it. The zero value lets plaintext in, under a waiver.
+type door struct {
+	tls TLSConfig
+	web *webDoor // for WebSockets
 }
 
-func newListener(ep *Endpoint, inner net.Listener, cfg *tls.Config) *listener {
-	g := &listener{ep: ep, inner: inner, tls: cfg, ready: make(chan *conn), done: make(chan struct{}), half: make(chan struct{}, defaultMaxHalfOpen)}
+// listener stands between a TCP listener and the library's accept loop, which would otherwise be stalled or filled by strangers: it bounds
+// connections in all and per source, and hands over only connections that are through the door: TLS, and for browsers the upgrade to WebSocket.
+type listener struct {
+	ep     *Endpoint
+	inner  net.Listener
+	door   door
+	ready  chan *conn
+	ctx    context.Context // ends with the listener
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	half   chan struct{} // one token per handshake under way
+}
+
+func newListener(ep *Endpoint, inner net.Listener, d door) *listener {
+	g := &listener{ep: ep, inner: inner, door: d, ready: make(chan *conn), half: make(chan struct{}, defaultMaxHalfOpen)}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.wg.Add(1)
 	go g.run() // stopped by Close, waited for by Close
 	return g
@@ -35,11 +44,11 @@ func (g *listener) run() {
 		raw, err := g.inner.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
-				g.stop()
+				g.cancel()
 				return
 			}
 			select { // out of descriptors, most likely: wait for some to be closed instead of spinning
-			case <-g.done:
+			case <-g.ctx.Done():
 				return
 			case <-time.After(50 * time.Millisecond):
 			}
@@ -72,42 +81,67 @@ func (g *listener) run() {
 func (g *listener) handshake(raw net.Conn) {
 	defer g.wg.Done()
 	c := &conn{Conn: raw, raw: raw, ep: g.ep, born: time.Now()}
-	if g.tls != nil {
-		t := tls.Server(raw, g.tls)
-		ctx, cancel := context.WithTimeout(context.Background(), defaultHandshakeTimeout)
-		err := t.HandshakeContext(ctx)
-		cancel()
-		if err != nil {
-			<-g.half
-			g.ep.stats.failedHandshakes.Add(1)
-			g.ep.conns.release(raw)
-			raw.Close()
-			return
-		}
-		c.Conn, c.secure, c.serverName = t, true, canonicalHost(t.ConnectionState().ServerName)
+	ctx, cancel := context.WithTimeout(g.ctx, defaultHandshakeTimeout)
+	err := g.pass(ctx, c)
+	cancel()
+	if g.ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) {
+		g.ep.offence(streamSource(c), "handshake not finished") // it held a place that others need
 	}
 	<-g.half
-	g.ep.conns.add(c)
+	if err == nil && !g.ep.conns.add(c) {
+		err = errFlowTaken
+		g.ep.stats.refusedConns.Add(1)
+	}
+	if err != nil {
+		g.ep.log.Debug("sip: connection refused", "err", err)
+		g.ep.conns.release(raw)
+		c.Conn.Close()
+		return
+	}
 	select {
 	case g.ready <- c:
-	case <-g.done:
+	case <-g.ctx.Done():
 		c.Close()
 	}
+}
+
+// pass does what the door asks for. All of it is done when ctx ends.
+func (g *listener) pass(ctx context.Context, c *conn) error {
+	if g.door.tls.cfg == nil {
+		return nil
+	}
+	t := tls.Server(c.raw, g.door.tls.cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		g.ep.stats.failedHandshakes.Add(1)
+		return err
+	}
+	state := t.ConnectionState()
+	c.Conn, c.secure, c.serverName = t, true, canonicalHost(state.ServerName)
+	if len(state.VerifiedChains) > 0 && g.door.tls.peer != nil {
+		var err error
+		if c.peer, err = g.door.tls.peer(state); err != nil {
+			g.ep.stats.failedHandshakes.Add(1)
+			return fmt.Errorf("sip: client certificate: %v", err) // not wrapped: a slow look-up of ours is no offence of the client
+		}
+	}
+	if g.door.web == nil {
+		return nil
+	}
+	return g.door.web.upgrade(ctx, c)
 }
 
 func (g *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-g.ready:
 		return c, nil
-	case <-g.done:
+	case <-g.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }
 
-func (g *listener) stop()          { g.once.Do(func() { close(g.done) }) }
 func (g *listener) Addr() net.Addr { return g.inner.Addr() }
 func (g *listener) Close() error {
-	g.stop()
+	g.cancel()
 	err := g.inner.Close()
 	g.wg.Wait()
 	return err
@@ -157,10 +191,19 @@ func (t *connTable) release(c net.Conn) {
 	}
 }
 
-func (t *connTable) add(c *conn) {
+var errFlowTaken = errors.New("sip: another listener has a connection of the same address and port")
+
+// add makes c known by its flow, which the library knows connections by too. Two phones behind one address may come from one port to two
+// listeners of ours (RFC 4787 section 4.1 lets a NAT do that); the second is refused, or one would get the calls of the other. On one
+// listener a second can only be the successor of a connection that is dead.
+func (t *connTable) add(c *conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if old := t.byFlow[c.flow()]; old != nil && old.LocalAddr().String() != c.LocalAddr().String() {
+		return false
+	}
 	t.byFlow[c.flow()] = c
+	return true
 }
 
 func (t *connTable) remove(c *conn) {

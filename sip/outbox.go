@@ -109,7 +109,11 @@ func (o *outbox) dial(ctx context.Context, base *tls.Config, address, serverName
 	c := &conn{Conn: t, raw: raw, ep: o.ep, born: time.Now(), secure: true, dialed: true, serverName: serverName, reading: make(chan struct{})}
 	c.trusted.Store(true)
 	c.alias = o.aliasFor(raw.RemoteAddr())
-	o.ep.conns.add(c)
+	if !o.ep.conns.add(c) {
+		o.ep.conns.release(raw)
+		t.Close()
+		return nil, errFlowTaken
+	}
 	select {
 	case o.ready <- c:
 		<-c.reading // the library lists a connection before it reads from it; a request sent earlier would not find it

@@ -138,7 +138,7 @@ func (ep *Endpoint) newOutgoing(ctx context.Context, dc DialConfig, m Media) (*C
 		return nil, err
 	}
 	cctx, cancel := context.WithCancel(context.Background())
-	src := streamSource(flow, networkOf(flow))
+	src := streamSource(flow)
 	c := &Call{ep: ep, id: randomID(), src: src, realm: dc.Realm, user: dc.User, to: target.User, from: from.User, password: dc.Password, dial: how,
 		state: stateEarly, turn: turn{by: we}, ctx: cctx, cancel: cancel, done: make(chan struct{}), media: m}
 	remote := *target.Clone()
@@ -155,7 +155,10 @@ func (ep *Endpoint) newOutgoing(ctx context.Context, dc DialConfig, m Media) (*C
 }
 
 func networkOf(c *conn) string {
-	if c.secure {
+	switch {
+	case c.web != nil:
+		return "WSS"
+	case c.secure:
 		return "TLS"
 	}
 	return "TCP"

@@ -58,7 +58,7 @@ func (ep *Endpoint) send(ctx context.Context, o letter, fill func(req *msg.Reque
 	}
 	remote := *target.Clone()
 	remote.UriParams, remote.Headers = nil, nil
-	src := streamSource(c, networkOf(c))
+	src := streamSource(c)
 	d := dialog{
 		id: dialogID{callID: randomID(), local: randomID()}, local: party{strings.ReplaceAll(o.fromName, `"`, "'"), from}, remote: party{"", remote},
 		target: target, routes: routes, network: src.network, addr: src.addr, contact: ep.contactFor(src, from.User),

@@ -75,24 +75,10 @@ func (g *packetGuard) screen(data []byte, from net.Addr) []byte {
 		return nil // a keep-alive
 	}
 	src := packetSource(from)
-	end := sieve.End(data, 0)
-	if end == 0 {
+	m, f := readWhole(data, false)
+	if m == nil {
 		g.ep.stats.malformed.Add(1)
 		return nil
-	}
-	m, f := sieve.Head(data[:end])
-	if m.Body = data[end:]; m.Length >= 0 {
-		// RFC 3261 section 18.3: the rest of the datagram is discarded; a body that is cut short is an error.
-		if m.Length > len(m.Body) && f == nil {
-			f = &sieve.Fault{Code: 400, Why: "body cut short"}
-			if m.Status != 0 || m.Method == "ACK" {
-				f.Code = 0
-			}
-		}
-		m.Body = m.Body[:min(m.Length, len(m.Body))]
-	}
-	if len(m.Body) > sieve.MaxBody && f == nil && m.Status == 0 && m.Method != "ACK" {
-		f = &sieve.Fault{Code: 413, Why: "body too long"}
 	}
 	pass, answer, _ := g.ep.screen(m, f, src)
 	if answer != nil {

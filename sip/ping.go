@@ -72,7 +72,7 @@ func (ep *Endpoint) outside(ctx context.Context, method msg.RequestMethod, oc ou
 	}
 	remote := *target.Clone()
 	remote.UriParams, remote.Headers = nil, nil
-	src := streamSource(flow, networkOf(flow))
+	src := streamSource(flow)
 	d := dialog{id: dialogID{callID: randomID(), local: randomID()}, local: party{"", from}, remote: party{"", remote}, target: target, network: src.network, addr: src.addr}
 	d.contact = ep.contactFor(src, from.User)
 	return d.request(method, 0), nil

@@ -16,8 +16,8 @@ import (
 
 // source is what a request's connection says about its sender, as opposed to what the request claims.
 type source struct {
-	conn       *conn // nil for connections that we opened, and for datagrams
-	network    string
+	conn       *conn  // nil for connections that we opened, and for datagrams
+	network    string // as in Via: UDP, TCP, TLS or WSS
 	addr       string // ip:port
 	host       string // ip
 	ip         netip.Addr
@@ -26,16 +26,23 @@ type source struct {
 	serverName string
 }
 
-func (s source) flow() string { return strings.ToLower(s.network) + "/" + s.addr }
+func (s source) flow() string { return strings.ToLower(carrier(s.network)) + "/" + s.addr }
+
+// carrier is the transport of the library that serves a network: a WebSocket is one of its TLS connections, with our framing under it.
+func carrier(network string) string {
+	if network == "WSS" {
+		return "TLS"
+	}
+	return network
+}
 
 func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
-	network := strings.ToUpper(req.Transport())
 	if t, ok := tx.Connection().(*msg.TCPConnection); ok {
 		if c, ok := t.Conn.(*conn); ok { // every connection of the library is one of ours
-			return streamSource(c, network)
+			return streamSource(c)
 		}
 	}
-	s := source{network: network, addr: req.Source()}
+	s := source{network: strings.ToUpper(req.Transport()), addr: req.Source()}
 	s.host, _, _ = net.SplitHostPort(s.addr)
 	ap, _ := netip.ParseAddrPort(s.addr)
 	s.ip = ap.Addr().Unmap().WithZone("")
@@ -43,8 +50,8 @@ func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
 	return s
 }
 
-func streamSource(c *conn, network string) source {
-	s := source{conn: c, network: network, addr: c.RemoteAddr().String(), secure: c.secure, serverName: c.serverName, ip: ipOf(c.raw.RemoteAddr())}
+func streamSource(c *conn) source {
+	s := source{conn: c, network: networkOf(c), addr: c.RemoteAddr().String(), secure: c.secure, serverName: c.serverName, ip: ipOf(c.raw.RemoteAddr())}
 	s.origin = guard.Source(s.ip)
 	s.host, _, _ = net.SplitHostPort(s.addr)
 	return s

@@ -136,7 +136,7 @@ func (ep *Endpoint) restore(ctx context.Context, s Snapshot, rc ResumeConfig, m 
 	if err != nil {
 		return nil, err
 	}
-	src := streamSource(flow, networkOf(flow))
+	src := streamSource(flow)
 	cctx, cancel := context.WithCancel(context.Background())
 	c := &Call{
 		ep: ep, id: s.ID, incoming: s.Incoming, src: src, realm: s.Realm, user: s.User, to: s.To, from: s.From, password: rc.Password, dial: how,

@@ -21,7 +21,9 @@ type conn struct {
 	secure     bool
 	dialed     bool // opened by us, to a peer whose certificate we verified
 	serverName string
-	alias      net.Addr // see outbox.aliasFor; nil: the real remote address names the connection
+	alias      net.Addr   // see outbox.aliasFor; nil: the real remote address names the connection
+	peer       string     // whom the client certificate names; empty without one
+	web        *webSocket // of a browser; Conn then
 	trusted    atomic.Bool
 	heard      atomic.Int64 // reads that brought something: signs of life
 	once       sync.Once
@@ -57,9 +59,15 @@ func (c *conn) Read(b []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		c.in = append(c.in, b[:n]...)
-		// What passes is written over b, whose bytes are in c.in now; what does not fit there comes with the next Read.
-		if out := c.sift(b[:0]); len(out) > 0 {
+		// What passes is written over b, whose bytes are elsewhere by then; what does not fit there comes with the next Read.
+		var out []byte
+		if c.web != nil {
+			out = c.unwrap(b[:0], b[:n])
+		} else {
+			c.in = append(c.in, b[:n]...)
+			out = c.sift(b[:0])
+		}
+		if len(out) > 0 {
 			if n = copy(b, out); n < len(out) {
 				c.out = out[n:]
 			}
@@ -70,8 +78,14 @@ func (c *conn) Read(b []byte) (int, error) {
 
 // receive reads bytes as they come.
 func (c *conn) receive(b []byte) (int, error) {
+	var limit time.Time
 	if !c.trusted.Load() {
-		if err := c.Conn.SetReadDeadline(c.born.Add(c.ep.cfg.AuthTimeout)); err != nil {
+		limit = c.born.Add(c.ep.cfg.AuthTimeout)
+	} else if c.web != nil {
+		limit = time.Now().Add(c.web.interval)
+	}
+	if !limit.IsZero() {
+		if err := c.Conn.SetReadDeadline(limit); err != nil {
 			return 0, err
 		}
 	}
@@ -80,13 +94,17 @@ func (c *conn) receive(b []byte) (int, error) {
 		c.heard.Add(1)
 	}
 	var ne net.Error
-	if err != nil && errors.As(err, &ne) && ne.Timeout() {
-		if c.trusted.Load() { // trusted while it waited: the deadline was for strangers
-			return n, nil
-		}
-		return n, net.ErrClosed
+	if err == nil || !errors.As(err, &ne) || !ne.Timeout() {
+		return n, err
 	}
-	return n, err
+	switch {
+	case !c.trusted.Load():
+	case c.web == nil: // trusted while it waited: the deadline was for strangers
+		return n, c.Conn.SetReadDeadline(time.Time{})
+	case c.web.ping():
+		return n, nil
+	}
+	return n, net.ErrClosed
 }
 
 // sift cuts what was received into messages (RFC 3261 section 18.3), screens each and appends those that pass to out.
@@ -143,7 +161,7 @@ func (c *conn) sift(out []byte) []byte {
 
 // write sends bytes of ours between the library's. A Write is one record or segment, so the two do not mix.
 func (c *conn) write(b []byte) {
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := c.Conn.Write(b); err != nil {
 		c.hangup = true
 	}
@@ -151,11 +169,7 @@ func (c *conn) write(b []byte) {
 
 func (c *conn) source() source {
 	if c.src.conn == nil {
-		network := "TCP"
-		if c.secure {
-			network = "TLS"
-		}
-		c.src = streamSource(c, network)
+		c.src = streamSource(c)
 	}
 	return c.src
 }
@@ -163,7 +177,11 @@ func (c *conn) source() source {
 // trust lifts the deadline. The reader may sit in a Read that still has it, which Read handles.
 func (c *conn) trust() {
 	if c.trusted.CompareAndSwap(false, true) {
-		_ = c.Conn.SetReadDeadline(time.Time{}) // an error means the connection is gone, which its reader reports
+		var limit time.Time
+		if c.web != nil {
+			limit = time.Now().Add(c.web.interval)
+		}
+		_ = c.Conn.SetReadDeadline(limit) // an error means the connection is gone, which its reader reports
 	}
 }
 

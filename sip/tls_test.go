@@ -1,6 +1,7 @@
 package sip_test
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"testing"
@@ -69,4 +70,45 @@ func TestClientRefusesServersThatDoNotProveTheirName(t *testing.T) {
 		})
 	}
 	control.Proves(t, "ENC-06")
+}
+
+// TestConnectorsMayDemandTLS13: 1.3 is what two able sides speak, and a connector that demands it talks to nobody who cannot, not even over a connection
+// that is there already.
+func TestConnectorsMayDemandTLS13(t *testing.T) {
+	s := serve(t, sip.Config{OnCall: func(ctx context.Context, c *sip.Call) {
+		if c.Answer(ctx, &media{}) == nil {
+			<-ctx.Done()
+		}
+	}})
+	conn, err := tls.Dial("tcp", s.addr, &tls.Config{RootCAs: s.ca.Pool(), ServerName: "acme.test"})
+	require.NoError(t, err)
+	require.EqualValues(t, tls.VersionTLS13, conn.ConnectionState().Version)
+	conn.Close()
+
+	old, err := sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{s.ca.Issue(time.Time{}, "acme.test")}, MaxVersion: tls.VersionTLS12})
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- s.ServeTLS(t.Context(), l, old) }()
+
+	only13, err := sip.ClientTLS(&tls.Config{MinVersion: tls.VersionTLS13}, s.ca.Pool())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	phone := s.phone(t, nil)
+	dial := func(address string, client sip.TLSConfig) error {
+		c, err := phone.Dial(ctx, sip.DialConfig{Target: "sip:9000@acme.test", Address: address, Client: client, From: "sip:1001@acme.test", Password: "acme.test" + password}, &media{})
+		if err == nil {
+			require.NoError(t, c.Hangup(ctx))
+		}
+		return err
+	}
+	require.NoError(t, dial(s.addr, only13))
+	require.ErrorContains(t, dial(l.Addr().String(), only13), "protocol version")
+	require.NoError(t, dial(l.Addr().String(), sip.TLSConfig{}))
+	require.ErrorContains(t, dial(l.Addr().String(), only13), "protocol version")
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, <-served, sip.ErrClosed)
+	control.Proves(t, "ENC-02")
 }

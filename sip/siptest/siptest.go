@@ -72,6 +72,17 @@ func (a *Authority) Pool() *x509.CertPool {
 // Issue returns a server certificate for names, which may be host names and IP addresses, valid until notAfter; the zero time is a day from now.
 func (a *Authority) Issue(notAfter time.Time, names ...string) tls.Certificate {
 	a.t.Helper()
+	return a.issue(x509.ExtKeyUsageServerAuth, notAfter, names)
+}
+
+// IssueClient is Issue for a client, for mutual TLS.
+func (a *Authority) IssueClient(notAfter time.Time, names ...string) tls.Certificate {
+	a.t.Helper()
+	return a.issue(x509.ExtKeyUsageClientAuth, notAfter, names)
+}
+
+func (a *Authority) issue(usage x509.ExtKeyUsage, notAfter time.Time, names []string) tls.Certificate {
+	a.t.Helper()
 	if notAfter.IsZero() {
 		notAfter = time.Now().Add(24 * time.Hour)
 	}
@@ -81,7 +92,7 @@ func (a *Authority) Issue(notAfter time.Time, names ...string) tls.Certificate {
 	}
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: names[0]}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: notAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage},
 	}
 	for _, n := range names {
 		if ip := net.ParseIP(n); ip != nil {
