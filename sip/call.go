@@ -91,6 +91,14 @@ func (c *Call) Realm() string { return c.realm }
 // User is the user that authenticated an incoming call; empty for a call we placed.
 func (c *Call) User() string { return c.user }
 
+// Peer is whom the client certificate of the caller's connection names: a trunk or a device. Empty if it showed none.
+func (c *Call) Peer() string {
+	if c.src.conn == nil {
+		return ""
+	}
+	return c.src.conn.peer
+}
+
 // To is the user part of the Request-URI: the number that was dialed.
 func (c *Call) To() string { return c.to }
 

@@ -47,11 +47,24 @@ type Media interface {
 	Accept(ctx context.Context, answer []byte) error
 }
 
+// Arrival is an INVITE of a peer that proved itself by a certificate.
+type Arrival struct {
+	Peer       string // whom the certificate names
+	Address    string // "ip:port" of the connection
+	ServerName string // TLS server name; may be empty
+	Domain     string // host of the Request-URI, in lower case
+	Number     string // user part of the Request-URI
+}
+
 // Config describes an Endpoint. It is copied by New.
 type Config struct {
 	// Realm finds the realm of a request from the domain in its Request-URI (or To, for REGISTER) and the TLS server name, which may be empty.
 	// It returns ErrUnknownRealm or ErrRealmMismatch to refuse. Required for an endpoint that serves; called concurrently.
 	Realm func(domain, serverName string) (Realm, error)
+	// Peer decides about an INVITE on a connection whose client certificate named somebody (TLSConfig.WithPeers), such as a carrier: it returns the realm
+	// and the user that the call belongs to, or ErrUnknownUser to have it challenged like any other, or a *StatusError to refuse it. It is called
+	// concurrently. If nil, every call is challenged.
+	Peer func(a Arrival) (realm, user string, err error)
 	// OnCall runs once for each incoming, authenticated call, in a goroutine of its own. The call ends when it returns. If nil, calls get 480.
 	OnCall func(ctx context.Context, call *Call)
 	// OnReplace runs instead of OnCall for a call that asks to take another one's place (INVITE with Replaces, RFC 3891): old, which is of the same

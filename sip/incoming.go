@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -17,20 +18,16 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 		ep.respond(req, tx, 503, header("Retry-After", retryAfter))
 		return
 	}
-	realm, user := "", ""
-	if !(ep.cfg.Trusted && src.conn != nil && src.conn.dialed) {
-		r, u, ok := ep.authenticate(req, tx, src, req.Recipient.Host)
-		if !ok {
-			return
-		}
-		realm, user = r.Name, u
+	realm, user, ok := ep.caller(req, tx, src)
+	if !ok {
+		return
 	}
 	if ep.cfg.OnCall == nil {
 		ep.respond(req, tx, 480)
 		return
 	}
-	sdp, ok := sessionOf(contentType(req), req.Body())
-	if !ok {
+	sdp, good := sessionOf(contentType(req), req.Body())
+	if !good {
 		ep.respond(req, tx, 415, header("Accept", sdpType))
 		return
 	}
@@ -98,6 +95,26 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 		}
 		ep.cfg.OnCall(c.ctx, c)
 	}()
+}
+
+// caller finds out whose call an INVITE is. When it cannot, it has answered the request.
+func (ep *Endpoint) caller(req *msg.Request, tx *msg.ServerTx, src source) (realm, user string, ok bool) {
+	if src.conn != nil && src.conn.dialed && ep.cfg.Trusted {
+		return "", "", true
+	}
+	if src.conn != nil && src.conn.peer != "" && ep.cfg.Peer != nil {
+		realm, user, err := ep.cfg.Peer(Arrival{src.conn.peer, src.addr, src.serverName, canonicalHost(req.Recipient.Host), req.Recipient.User})
+		var refused *StatusError
+		switch {
+		case err == nil:
+			return realm, user, true
+		case errors.As(err, &refused):
+			ep.respond(req, tx, refused.Code)
+			return "", "", false
+		}
+	}
+	r, user, ok := ep.authenticate(req, tx, src, req.Recipient.Host)
+	return r.Name, user, ok
 }
 
 // admits says whether there is room for a new call. Emergency calls find some when others do not.

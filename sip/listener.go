@@ -123,6 +123,7 @@ func (g *listener) pass(ctx context.Context, c *conn) error {
 			g.ep.stats.failedHandshakes.Add(1)
 			return fmt.Errorf("sip: client certificate: %v", err) // not wrapped: a slow look-up of ours is no offence of the client
 		}
+		c.trusted.Store(c.peer != "") // no stranger any more: its limits are those of the application
 	}
 	if g.door.web == nil {
 		return nil
