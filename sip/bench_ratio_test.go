@@ -42,6 +42,7 @@ func TestBenchRatios(t *testing.T) {
 	if os.Getenv("RINGFENCE_BENCH") != "1" {
 		t.Skip("set RINGFENCE_BENCH=1")
 	}
+	t.Run("memory", benchMemory)
 	ours, bare := ourCall(t), bareCall(t)
 	run := func(call func() error) time.Duration {
 		errs := make(chan error, benchAtOnce)
