@@ -90,3 +90,24 @@ func FuzzUpgrade(f *testing.F) {
 		require.True(t, rightHost(req.Host, "acme.test"))
 	})
 }
+
+func TestPagesOfThisMachine(t *testing.T) {
+	w, err := newWebDoor(WebSocketConfig{Origins: []string{"http://localhost:*", "https://127.0.0.1:*", "https://acme.localhost:8443"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for origin, want := range map[string]bool{
+		"http://localhost:8080": true, "http://localhost": true, "https://localhost": false, "https://127.0.0.1:7": true, "https://127.0.0.1": true, "http://127.0.0.1:7": false,
+		"https://acme.localhost:8443": true, "https://acme.localhost:8444": false, "http://localhost.evil.test:8080": false, "http://localhost:8080.evil.test": false,
+	} {
+		c, ok := canonicalOrigin(origin)
+		if got := ok && w.listed(c); got != want {
+			t.Errorf("%s: %v", origin, got)
+		}
+	}
+	for _, o := range []string{"http://agent.test", "https://agent.test:*", "http://localhost.evil.test:*", "ftp://localhost", "http://192.0.2.1:*", "*", "null:*"} {
+		if _, err := newWebDoor(WebSocketConfig{Origins: []string{o}}); err == nil {
+			t.Errorf("%s was accepted", o)
+		}
+	}
+}

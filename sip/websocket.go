@@ -24,7 +24,8 @@ import (
 // WebSocketConfig says which browsers may connect with SIP over WebSocket (RFC 7118). Whoever connects has still to log in.
 type WebSocketConfig struct {
 	// Origins are the sites whose pages may connect, "https://agent.example.com", with a port if it is not 443. Required. A request without Origin
-	// is refused: browsers always send one, and a program can send what it likes. "null" and http cannot be listed.
+	// is refused: browsers always send one, and a program can send what it likes. "null" cannot be listed, nor http, but for pages of this machine
+	// itself, "http://localhost:8080", of which any port can be listed, "http://localhost:*".
 	Origins []string
 	// Path is where the WebSocket is. If empty, "/".
 	Path string
@@ -70,9 +71,14 @@ func newWebDoor(ws WebSocketConfig) (*webDoor, error) {
 		return nil, errors.New("sip: WebSocketConfig.Origins is empty: no page could connect")
 	}
 	for _, o := range ws.Origins {
-		c, ok := canonicalOrigin(o)
-		if !ok || !strings.HasPrefix(c, "https://") {
+		site, any := strings.CutSuffix(o, ":*")
+		c, ok := canonicalOrigin(site)
+		u, _ := url.Parse(c)
+		if !ok || (u.Scheme != "https" || any) && !loopbackHost(u.Hostname()) || (u.Scheme != "https" && u.Scheme != "http") {
 			return nil, fmt.Errorf("sip: WebSocketConfig.Origins: %q is not https://host or https://host:port", o)
+		}
+		if any {
+			c += ":*"
 		}
 		w.origins[c] = struct{}{}
 	}
@@ -86,6 +92,28 @@ func newWebDoor(ws WebSocketConfig) (*webDoor, error) {
 		w.interval = defaultPing
 	}
 	return w, nil
+}
+
+// loopbackHost reports whether a host is this machine by its very name: what comes from there crosses no network (RFC 6761 section 6.3).
+func loopbackHost(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// listed reports whether a canonical origin may connect.
+func (w *webDoor) listed(origin string) bool {
+	if _, ok := w.origins[origin]; ok {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	_, ok := w.origins[u.Scheme+"://"+strings.TrimSuffix(u.Host, ":"+u.Port())+":*"]
+	return ok
 }
 
 // canonicalOrigin reads an origin (RFC 6454 section 6.2): scheme and host in lower case, no default port.
@@ -213,7 +241,7 @@ func (w *webDoor) check(req *http.Request, serverName string) *refusal {
 		return &refusal{code: 403, why: "no Origin", offence: true}
 	}
 	if origin, ok = canonicalOrigin(origin); ok {
-		_, ok = w.origins[origin]
+		ok = w.listed(origin)
 	}
 	if !ok {
 		return &refusal{code: 403, why: "foreign Origin"}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/ringfence/ringfence/sip"
 	"github.com/ringfence/ringfence/sip/insecuretransport"
 	"github.com/ringfence/ringfence/sip/registrar"
+	bindstore "github.com/ringfence/ringfence/sip/registrar/sqlstore"
 	"github.com/ringfence/ringfence/srtp/media"
 	"github.com/ringfence/ringfence/tenant"
 )
@@ -32,6 +34,7 @@ type node struct {
 	events    *eventWriter
 	ep        *sip.Endpoint
 	registrar *registrar.Registrar
+	bindings  *bindstore.Store // what of the registrar survives a restart
 	engine    *media.Engine
 	sites     []*site
 	byRealm   map[string]*site
@@ -55,36 +58,42 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 		presence: make(chan presence, 1<<14),
 	}
 	// The channel holds more changes than there are phones. Should it ever be full, losing one would leave an agent in the wrong state, so the registrar waits.
-	n.registrar = registrar.New(registrar.Config{OnChange: func(realm, user string, reachable bool) { n.presence <- presence{realm, user, reachable} }})
+	onChange := func(realm, user string, reachable bool) { n.presence <- presence{realm, user, reachable} }
 	certificate, err := serverCertificate(cfg, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	if n.tls, err = sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{certificate}}); err != nil {
+	if n.bindings, err = bindstore.Open(ctx, filepath.Join(cfg.Data, "bindings.db")); err != nil {
 		return nil, err
+	}
+	if n.registrar, err = registrar.Open(ctx, registrar.Config{OnChange: onChange}, n.bindings, time.Now()); err != nil {
+		return nil, errors.Join(err, n.bindings.Close())
+	}
+	if n.tls, err = sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{certificate}}); err != nil {
+		return nil, errors.Join(err, n.bindings.Close())
 	}
 	addr, err := netip.ParseAddr(cfg.Media.Address)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, n.bindings.Close())
 	}
 	timeout, err := duration(cfg.Media.Timeout, 0)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, n.bindings.Close())
 	}
 	if n.engine, err = media.New(media.Config{Addr: addr, PortMin: uint16(cfg.Media.PortMin), PortMax: uint16(cfg.Media.PortMax), Timeout: timeout, Logger: log}); err != nil {
-		return nil, err
+		return nil, errors.Join(err, n.bindings.Close())
 	}
 	allow, err := cfg.Listen.allowed()
 	if err != nil {
-		return nil, errors.Join(err, n.engine.Close())
+		return nil, errors.Join(err, n.engine.Close(), n.bindings.Close())
 	}
 	if n.ep, err = sip.New(sip.Config{Realm: n.realm, OnCall: n.onCall, Registrar: n.registrar, AllowSources: allow, Logger: log}); err != nil {
-		return nil, errors.Join(err, n.engine.Close())
+		return nil, errors.Join(err, n.engine.Close(), n.bindings.Close())
 	}
 	for _, tc := range cfg.Tenants {
 		s, err := openSite(ctx, n, tc)
 		if err != nil {
-			return nil, errors.Join(err, n.ep.Close(), n.engine.Close(), n.closeStores())
+			return nil, errors.Join(err, n.ep.Close(), n.engine.Close(), n.bindings.Close(), n.closeStores())
 		}
 		n.sites = append(n.sites, s)
 		n.byRealm[s.realm()] = s
@@ -137,7 +146,7 @@ func (n *node) run(ctx context.Context, hurry context.Context, out io.Writer) er
 	}()
 	err := n.serve(ctx, hurry, out, &wg)
 	n.ready.Store(false)
-	errs := []error{err, n.ep.Close(), n.engine.Close()}
+	errs := []error{err, n.ep.Close(), n.engine.Close(), n.bindings.Close()}
 	close(quit)
 	wg.Wait()
 	for _, s := range n.sites {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ringfence/ringfence/acd"
 	"github.com/ringfence/ringfence/sip"
+	"github.com/ringfence/ringfence/sip/registrar"
 	"github.com/ringfence/ringfence/srtp/media"
 )
 
@@ -63,28 +64,38 @@ func (s *site) Offer(ctx context.Context, agent, work string) (bool, error) {
 	return true, nil
 }
 
-// ring calls a user of this tenant and returns once they have answered.
+// ring calls a user of this tenant and returns once they have answered. A device is tried on its next connection when one is gone, never on two at once.
 func (s *site) ring(ctx context.Context, user, from string, ringing func()) (*session, error) {
 	err := errUnreachable
-	for _, b := range s.node.registrar.Lookup(s.realm(), user, time.Now()) {
-		var leg *media.Leg
-		if leg, err = s.node.engine.NewLeg(media.LegConfig{SignallingSecure: true}); err != nil {
-			return nil, err
-		}
-		var call *sip.Call
-		call, err = s.node.ep.Dial(ctx, sip.DialConfig{
-			Target: b.Contact, Flow: b.Flow, From: "sip:" + from + "@" + s.tenant.Profile().Domain, FromName: from, OnRinging: ringing,
-		}, leg)
-		if err == nil {
-			call.OnDigit(func(d byte) { _ = leg.InjectDigit(d) }) // INFO; a leg that is closed needs none
-			return &session{agent: user, call: call, leg: leg}, nil
-		}
-		leg.Close()
-		if !errors.Is(err, sip.ErrFlowGone) {
-			return nil, err
+	for _, device := range s.node.registrar.Devices(s.realm(), user, time.Now()) {
+		for _, b := range device {
+			var ses *session
+			if ses, err = s.ringFlow(ctx, b, user, from, ringing); err == nil {
+				return ses, nil
+			}
+			if !errors.Is(err, sip.ErrFlowGone) {
+				return nil, err
+			}
 		}
 	}
 	return nil, err
+}
+
+func (s *site) ringFlow(ctx context.Context, b registrar.Binding, user, from string, ringing func()) (*session, error) {
+	leg, err := s.node.engine.NewLeg(media.LegConfig{SignallingSecure: true})
+	if err != nil {
+		return nil, err
+	}
+	call, err := s.node.ep.Dial(ctx, sip.DialConfig{
+		Target: b.Contact, Flow: b.Flow, Route: b.Path, From: "sip:" + from + "@" + s.tenant.Profile().Domain, FromName: from, Realm: s.realm(), User: user,
+		OnRinging: ringing,
+	}, leg)
+	if err != nil {
+		leg.Close()
+		return nil, err
+	}
+	call.OnDigit(func(d byte) { _ = leg.InjectDigit(d) }) // INFO; a leg that is closed needs none
+	return &session{agent: user, call: call, leg: leg}, nil
 }
 
 // Withdraw releases an agent who answered when the caller had just gone.

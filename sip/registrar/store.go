@@ -77,13 +77,12 @@ func (r *Registrar) Flush(ctx context.Context) error {
 	defer r.flush.Unlock()
 	r.mu.Lock()
 	batch := r.dirty
-	if len(batch) > 0 {
-		r.dirty = make(map[string]Change)
-	}
-	r.mu.Unlock()
 	if len(batch) == 0 {
+		r.mu.Unlock()
 		return nil
 	}
+	r.dirty = make(map[string]Change)
+	r.mu.Unlock()
 	changes := make([]Change, 0, len(batch))
 	for _, c := range batch {
 		changes = append(changes, c)
