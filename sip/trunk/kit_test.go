@@ -70,7 +70,7 @@ func serveAt(t *testing.T, addr string, cfg *tls.Config) *fake {
 	l, err := tls.Listen("tcp", addr, cfg)
 	require.NoError(t, err)
 	f := &fake{t: t, addr: l.Addr().String(), options: 200, body: secureOffer, conns: map[net.Conn]bool{}, changed: make(chan struct{}, 1)}
-	f.script = func(_ siptest.Message, reply func(int, ...string)) { reply(100); reply(180); reply(200) }
+	f.script = answer
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -308,3 +308,5 @@ func status(err error) int {
 func refuseWith(code int, extra ...string) func(siptest.Message, func(int, ...string)) {
 	return func(_ siptest.Message, reply func(int, ...string)) { reply(code, extra...) }
 }
+
+func answer(_ siptest.Message, reply func(int, ...string)) { reply(100); reply(180); reply(200) }
