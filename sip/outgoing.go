@@ -46,6 +46,9 @@ type DialConfig struct {
 	EarlyMedia bool
 	// OnRinging is told of the first 180. It must not block. If nil, nobody is told.
 	OnRinging func()
+	// OnProgress is told of each provisional response, 100-199, so that a caller can give up a peer of which nothing is heard. It must not block.
+	// If nil, nobody is told.
+	OnProgress func(status int)
 }
 
 func flowKey(req *msg.Request) string {
@@ -73,7 +76,7 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 		c.cancel()
 		return nil, err
 	}
-	p := &placing{c: c, ringing: dc.OnRinging, early: dc.EarlyMedia}
+	p := &placing{c: c, ringing: dc.OnRinging, progress: dc.OnProgress, early: dc.EarlyMedia}
 	var auth Header
 	for try := 0; ; try++ {
 		req := c.inviteRequest(dc, kind, body, auth)
@@ -215,11 +218,12 @@ func answerChallenge(_ *Endpoint, res *msg.Response, req *msg.Request, user, pas
 
 // placing is an INVITE under way.
 type placing struct {
-	c       *Call
-	ringing func()
-	early   bool // take answers of provisional responses
-	rang    bool
-	taken   string // tag of the fork whose early answer was taken
+	c        *Call
+	ringing  func()
+	progress func(status int)
+	early    bool // take answers of provisional responses
+	rang     bool
+	taken    string // tag of the fork whose early answer was taken
 }
 
 // agree takes the answer: that of the 2xx, or the one that its fork gave in a provisional response before (RFC 3261 section 13.2.1).
@@ -248,6 +252,9 @@ func (p *placing) agree(ctx context.Context, res *msg.Response) error {
 
 // provisional takes a provisional response.
 func (p *placing) provisional(ctx context.Context, req *msg.Request, res *msg.Response) {
+	if p.progress != nil {
+		p.progress(res.StatusCode)
+	}
 	if res.StatusCode == 100 {
 		return
 	}

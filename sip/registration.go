@@ -18,6 +18,8 @@ type RegisterConfig struct {
 	AOR string
 	// Address is the server, "host:port", over TLS; its certificate must be valid for the domain of AOR. Required.
 	Address string
+	// Client is used for the connection to Address: the certificate that we show, the roots that we trust. If zero, Config.Client.
+	Client TLSConfig
 	// Password answers the digest challenge. Required.
 	Password string
 	// AuthUser is the user name for the challenge. If empty, that of AOR.
@@ -172,7 +174,7 @@ func (r *Registration) Close(ctx context.Context) error {
 
 // register sends one REGISTER, again with credentials or another lifetime when asked, and returns what the server granted.
 func (r *Registration) register(ctx context.Context, expires time.Duration) (grant, error) {
-	c, err := r.ep.out.connect(ctx, dialed{address: r.cfg.Address, serverName: canonicalHost(r.aor.Host)})
+	c, err := r.ep.out.connect(ctx, dialed{address: r.cfg.Address, serverName: canonicalHost(r.aor.Host), client: r.cfg.Client})
 	if err != nil {
 		return grant{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/md5"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
@@ -25,8 +26,9 @@ import (
 
 // Names of the algorithms (RFC 8760 section 2.1), strongest first.
 const (
-	SHA256 = "SHA-256"
-	MD5    = "MD5"
+	SHA512256 = "SHA-512-256"
+	SHA256    = "SHA-256"
+	MD5       = "MD5"
 )
 
 var (
@@ -176,18 +178,32 @@ func (s *Server) Verify(r Request, now time.Time, lookup func(user, algorithm st
 }
 
 func response(algorithm, ha1 string, c *wire.Credentials, method string) string {
+	sum := summer(algorithm)
+	return sum(ha1, c.Nonce, fmt.Sprintf("%08x", c.Nc), c.Cnonce, c.QOP, sum(method, c.URI))
+}
+
+// legacyResponse is that of RFC 2069, for servers that offer no qop (RFC 3261 section 22.4).
+func legacyResponse(algorithm, ha1 string, c *wire.Credentials, method string) string {
+	sum := summer(algorithm)
+	return sum(ha1, c.Nonce, sum(method, c.URI))
+}
+
+// summer returns the function H of RFC 7616 over parts joined by colons, in hex.
+func summer(algorithm string) func(parts ...string) string {
 	var h hash.Hash
-	if algorithm == MD5 {
+	switch algorithm {
+	case MD5:
 		h = md5.New()
-	} else {
+	case SHA512256:
+		h = sha512.New512_256()
+	default:
 		h = sha256.New()
 	}
-	sum := func(parts ...string) string {
+	return func(parts ...string) string {
 		h.Reset()
 		h.Write([]byte(strings.Join(parts, ":")))
 		return hex.EncodeToString(h.Sum(nil))
 	}
-	return sum(ha1, c.Nonce, fmt.Sprintf("%08x", c.Nc), c.Cnonce, c.QOP, sum(method, c.URI))
 }
 
 // sameURI compares the digest-uri with the Request-URI. Phones differ in whether they repeat URI parameters and letter case of the host,
@@ -249,6 +265,9 @@ func HA1(algorithm, user, realm, password string) ([]byte, error) {
 	switch algorithm {
 	case SHA256:
 		s := sha256.Sum256(a1)
+		return s[:], nil
+	case SHA512256:
+		s := sha512.Sum512_256(a1)
 		return s[:], nil
 	case MD5:
 		s := md5.Sum(a1)
