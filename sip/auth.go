@@ -39,6 +39,7 @@ func (ep *Endpoint) verify(req *msg.Request, src source, realm Realm) (user stri
 	switch {
 	case locked:
 		ep.stats.lockedAuth.Add(1)
+		ep.notice(src, SecurityLocked, "answer refused unseen")
 	case tried != "" && counts && errors.Is(err, errRefused):
 		ep.guards.locks.Fail(realm.Name, tried, src.origin, now)
 	}

@@ -132,6 +132,9 @@ type Config struct {
 	SessionExpires time.Duration
 	// MinSession is the shortest session interval that a peer may ask for; less is refused with 422. If zero, 90 s, the least that RFC 4028 allows.
 	MinSession time.Duration
+	// OnSecurity is told of suspicious traffic, of each kind and source at once and then once a minute, so that a stranger cannot fill the log that it
+	// feeds. It is called concurrently and must not block. If nil, nobody is told.
+	OnSecurity func(SecurityEvent)
 	// UserAgent is sent as Server and User-Agent. If empty, none is sent: a version helps an attacker most.
 	UserAgent string
 	// Logger gets events without credentials, keys or bodies. If nil, slog.Default().

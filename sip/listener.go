@@ -85,7 +85,7 @@ func (g *listener) handshake(raw net.Conn) {
 	err := g.pass(ctx, c)
 	cancel()
 	if g.ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) {
-		g.ep.offence(streamSource(c), "handshake not finished") // it held a place that others need
+		g.ep.offence(streamSource(c), SecurityHandshake, "handshake not finished") // it held a place that others need
 	}
 	<-g.half
 	if err == nil && !g.ep.conns.add(c) {
@@ -113,6 +113,7 @@ func (g *listener) pass(ctx context.Context, c *conn) error {
 	t := tls.Server(c.raw, g.door.tls.cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
 		g.ep.stats.failedHandshakes.Add(1)
+		g.ep.notice(streamSource(c), SecurityHandshake, "handshake failed")
 		return err
 	}
 	state := t.ConnectionState()
@@ -121,6 +122,7 @@ func (g *listener) pass(ctx context.Context, c *conn) error {
 		var err error
 		if c.peer, err = g.door.tls.peer(state); err != nil {
 			g.ep.stats.failedHandshakes.Add(1)
+			g.ep.notice(streamSource(c), SecurityHandshake, "client certificate refused")
 			return fmt.Errorf("sip: client certificate: %v", err) // not wrapped: a slow look-up of ours is no offence of the client
 		}
 		c.trusted.Store(c.peer != "") // no stranger any more: its limits are those of the application

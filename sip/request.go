@@ -163,7 +163,7 @@ func (ep *Endpoint) authenticate(req *msg.Request, tx *msg.ServerTx, src source,
 	realm, code := ep.realmOf(domain, src)
 	if code != 0 {
 		if code == 404 || src.secure {
-			ep.offence(src, "unknown domain")
+			ep.offence(src, SecurityDomain, "unknown domain")
 		}
 		ep.respond(req, tx, code)
 		return Realm{}, "", false
@@ -179,7 +179,7 @@ func (ep *Endpoint) authenticate(req *msg.Request, tx *msg.ServerTx, src source,
 	}
 	if errors.Is(err, errRefused) {
 		ep.stats.refusedAuth.Add(1)
-		ep.offence(src, "failed authentication") // whether the user exists or not: the ban must not tell
+		ep.offence(src, SecurityLogin, "failed authentication") // whether the user exists or not: the ban must not tell
 	} else {
 		ep.suspect(src, guard.Asked, "challenges without answer")
 	}

@@ -18,19 +18,21 @@ import (
 
 // guards are what an endpoint knows about strangers. All of it is bounded.
 type guards struct {
-	rates *guard.Rates
-	locks *guard.Locks
-	bans  *guard.Bans
-	known *guard.Known // datagram flows on which a user has authenticated
-	key   [32]byte     // of the To tags of stateless answers
+	rates   *guard.Rates
+	locks   *guard.Locks
+	bans    *guard.Bans
+	sampler *guard.Sampler
+	known   *guard.Known // datagram flows on which a user has authenticated
+	key     [32]byte     // of the To tags of stateless answers
 }
 
 func newGuards(cfg Config) *guards {
 	g := &guards{
-		rates: guard.NewRates(float64(cfg.RequestRate), float64(cfg.RequestBurst), float64(cfg.TotalRate), float64(cfg.TotalBurst), maxSources),
-		locks: guard.NewLocks(guard.LockConfig{After: cfg.LockAfter, SourceAfter: sourceLockFactor * cfg.LockAfter, First: lockFirst, Max: lockMax, Forget: lockForget, Size: maxSources}),
-		bans:  guard.NewBans(guard.BanConfig{After: cfg.BanAfter, Window: banWindow, First: cfg.BanTime, Max: banMax, Size: maxSources}),
-		known: guard.NewKnown(knownTime, maxSources),
+		rates:   guard.NewRates(float64(cfg.RequestRate), float64(cfg.RequestBurst), float64(cfg.TotalRate), float64(cfg.TotalBurst), maxSources),
+		locks:   guard.NewLocks(guard.LockConfig{After: cfg.LockAfter, SourceAfter: sourceLockFactor * cfg.LockAfter, First: lockFirst, Max: lockMax, Forget: lockForget, Size: maxSources}),
+		bans:    guard.NewBans(guard.BanConfig{After: cfg.BanAfter, Window: banWindow, First: cfg.BanTime, Max: banMax, Size: maxSources}),
+		known:   guard.NewKnown(knownTime, maxSources),
+		sampler: guard.NewSampler(securityEvery, securityLimit, securitySize),
 	}
 	if _, err := rand.Read(g.key[:]); err != nil {
 		panic("sip: no randomness: " + err.Error())
@@ -67,7 +69,10 @@ func (ep *Endpoint) proved(src source) bool {
 }
 
 // offence counts something that only scanners and broken programs do.
-func (ep *Endpoint) offence(src source, why string) { ep.suspect(src, guard.Offence, why) }
+func (ep *Endpoint) offence(src source, kind SecurityKind, why string) {
+	ep.notice(src, kind, why)
+	ep.suspect(src, guard.Offence, why)
+}
 
 // suspect adds points to a source whose address is proved: by a handshake, or by a nonce of ours that came back. It must not be called for other
 // datagrams, whose source anybody can forge to have somebody banned.
@@ -77,6 +82,7 @@ func (ep *Endpoint) suspect(src source, points int, why string) {
 	}
 	if d := ep.guards.bans.Count(src.origin, points, time.Now()); d > 0 {
 		ep.stats.bans.Add(1)
+		ep.notice(src, SecurityBan, why)
 		ep.log.Warn("sip: source banned", "source", src.origin.String(), "for", d, "last", why)
 	}
 }
@@ -107,6 +113,7 @@ func (ep *Endpoint) screen(m *sieve.Message, f *sieve.Fault, src source) (pass b
 		}
 		if ep.guards.rates.Admit(src.origin, ep.allowed(src.ip), time.Now()) != guard.Admitted {
 			ep.stats.rateLimited.Add(1)
+			ep.notice(src, SecurityRate, "too many requests without proof")
 			if src.conn == nil {
 				return false, nil, true // an answer to a forged source would be a reflection
 			}
@@ -119,7 +126,7 @@ func (ep *Endpoint) screen(m *sieve.Message, f *sieve.Fault, src source) (pass b
 		ep.stats.malformed.Add(1)
 		ep.log.Debug("sip: message refused", "why", f.Why, "code", f.Code)
 		if src.conn != nil {
-			ep.offence(src, f.Why)
+			ep.offence(src, SecurityMalformed, f.Why)
 		}
 	}
 	if f != nil {
@@ -131,8 +138,15 @@ func (ep *Endpoint) screen(m *sieve.Message, f *sieve.Fault, src source) (pass b
 	if m.Status != 0 && src.conn != nil && !proved {
 		// We send requests only to who has authenticated or whom we called, so this answers nothing.
 		ep.stats.malformed.Add(1)
-		ep.offence(src, "stray response")
+		ep.offence(src, SecurityMalformed, "stray response")
 		return false, nil, false
+	}
+	if !proved && scanner(m) { // no answer is what it learns least from
+		ep.notice(src, SecurityScan, "the name of a scanner")
+		if src.conn != nil {
+			ep.suspect(src, scannerPoints, "the name of a scanner")
+		}
+		return false, nil, true
 	}
 	if m.Method == "OPTIONS" && m.To.Tag() == "" {
 		// Answered without authentication: it says no more than a wrong password would, and monitors ask it.
@@ -265,7 +279,7 @@ func (ep *Endpoint) greet(m *sieve.Message, src source) (pass bool, answer []byt
 	realm, code := ep.realmOf(m.Host(), src)
 	if code != 0 {
 		if src.conn != nil && (code == 404 || src.secure) {
-			ep.offence(src, "unknown domain")
+			ep.offence(src, SecurityDomain, "unknown domain")
 		}
 		return false, ep.stateless(m, src, code)
 	}

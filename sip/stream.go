@@ -122,7 +122,7 @@ func (c *conn) sift(out []byte) []byte {
 			if c.headLen = sieve.End(c.in, c.seen); c.headLen == 0 {
 				if c.seen = len(c.in); c.seen > sieve.MaxMessage {
 					c.ep.stats.malformed.Add(1)
-					c.ep.offence(c.source(), "endless head")
+					c.ep.offence(c.source(), SecurityMalformed, "endless head")
 					c.hangup = true
 				}
 				break

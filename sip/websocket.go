@@ -161,7 +161,9 @@ func (w *webDoor) upgrade(ctx context.Context, c *conn) error {
 	if errors.As(err, &no) {
 		c.ep.stats.refusedUpgrades.Add(1)
 		if no.offence {
-			c.ep.offence(src, no.why)
+			c.ep.offence(src, SecurityUpgrade, no.why)
+		} else {
+			c.ep.notice(src, SecurityUpgrade, no.why)
 		}
 		_, _ = c.Conn.Write(no.bytes())
 		return err

@@ -87,7 +87,7 @@ func (c *conn) unwrap(out, b []byte) []byte {
 		ev, ok, fault := w.dec.Next()
 		if fault != nil {
 			c.ep.stats.malformed.Add(1)
-			c.ep.offence(c.source(), fault.Why)
+			c.ep.offence(c.source(), SecurityMalformed, fault.Why)
 			w.sendClose(fault.Code)
 			c.hangup = true
 			break
@@ -125,7 +125,7 @@ func (c *conn) open(out, payload []byte) []byte {
 	m, f := readWhole(text, true)
 	if m == nil {
 		c.ep.stats.malformed.Add(1)
-		c.ep.offence(c.source(), "no SIP message")
+		c.ep.offence(c.source(), SecurityMalformed, "no SIP message")
 		return out
 	}
 	pass, answer, hangup := c.ep.screen(m, f, c.source())
