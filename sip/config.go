@@ -49,8 +49,8 @@ type Media interface {
 
 // Arrival is an INVITE of a peer that proved itself by a certificate.
 type Arrival struct {
-	Peer       string // whom the certificate names
-	Address    string // "ip:port" of the connection
+	Peer       string // whom the client certificate names; empty on a connection that we opened
+	Address    string // "ip:port" of the other end
 	ServerName string // TLS server name; may be empty
 	Domain     string // host of the Request-URI, in lower case
 	Number     string // user part of the Request-URI
@@ -61,7 +61,8 @@ type Config struct {
 	// Realm finds the realm of a request from the domain in its Request-URI (or To, for REGISTER) and the TLS server name, which may be empty.
 	// It returns ErrUnknownRealm or ErrRealmMismatch to refuse. Required for an endpoint that serves; called concurrently.
 	Realm func(domain, serverName string) (Realm, error)
-	// Peer decides about an INVITE on a connection whose client certificate named somebody (TLSConfig.WithPeers), such as a carrier: it returns the realm
+	// Peer decides about an INVITE on a connection whose client certificate named somebody (TLSConfig.WithPeers), such as a carrier, or on one that we opened,
+	// such as that of a registration of ours, where Arrival.Peer is empty: it returns the realm
 	// and the user that the call belongs to, or ErrUnknownUser to have it challenged like any other, or a *StatusError to refuse it. It is called
 	// concurrently. If nil, every call is challenged.
 	Peer func(a Arrival) (realm, user string, err error)

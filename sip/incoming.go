@@ -102,8 +102,8 @@ func (ep *Endpoint) caller(req *msg.Request, tx *msg.ServerTx, src source) (real
 	if src.conn != nil && src.conn.dialed && ep.cfg.Trusted {
 		return "", "", true
 	}
-	if src.conn != nil && src.conn.peer != "" && ep.cfg.Peer != nil {
-		realm, user, err := ep.cfg.Peer(Arrival{src.conn.peer, src.addr, src.serverName, canonicalHost(req.Recipient.Host), req.Recipient.User})
+	if src.conn != nil && (src.conn.peer != "" || src.conn.dialed) && ep.cfg.Peer != nil {
+		realm, user, err := ep.cfg.Peer(Arrival{src.conn.peer, src.conn.raw.RemoteAddr().String(), src.serverName, canonicalHost(req.Recipient.Host), req.Recipient.User})
 		var refused *StatusError
 		switch {
 		case err == nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ringfence/ringfence/acd"
@@ -21,7 +22,16 @@ const (
 // onCall is the life of an incoming call. It returns when the call is over.
 func (n *node) onCall(ctx context.Context, c *sip.Call) {
 	s := n.byRealm[c.Realm()]
-	if s == nil {
+	a, err := n.arrivalOf(c)
+	if s == nil || err != nil {
+		_ = c.Reject(404)
+		return
+	}
+	if a.carrier != "" { // of the telephone network: public numbers only
+		if flow := s.numbers[a.called]; flow != nil && strings.HasPrefix(a.called, "+") {
+			s.serve(ctx, c, flow, a)
+			return
+		}
 		_ = c.Reject(404)
 		return
 	}
@@ -35,9 +45,11 @@ func (n *node) onCall(ctx context.Context, c *sip.Call) {
 	defer s.occupy(c.User())()
 	switch flow := s.numbers[c.To()]; {
 	case flow != nil:
-		s.serve(ctx, c, flow)
+		s.serve(ctx, c, flow, a)
 	case s.isUser(ctx, c.To()):
 		s.extension(ctx, c)
+	case n.carriers != nil:
+		s.outside(ctx, c)
 	default:
 		_ = c.Reject(404)
 	}
@@ -59,14 +71,14 @@ func (s *site) answer(ctx context.Context, c *sip.Call) (*media.Leg, error) {
 }
 
 // serve leads a caller through a flow and accounts for the call: it arrives once and ends once, whatever happens.
-func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow) {
+func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow, a arrival) {
 	leg, err := s.answer(ctx, c)
 	var refused *sip.StatusError
 	if errors.As(c.Err(), &refused) { // by us: no common media, no port. It never was a call
 		s.log.Info("call not answered", "call", c.ID(), "err", err)
 		return
 	}
-	if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: c.ID(), Attributes: map[string]string{"caller": c.User(), "dialed": c.To()}}); err != nil {
+	if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: c.ID(), Attributes: map[string]string{"caller": a.caller, "dialed": a.called}}); err != nil {
 		s.log.Warn("call not taken", "call", c.ID(), "err", err)
 		if leg != nil {
 			leg.Close()
@@ -78,7 +90,8 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow) {
 		return
 	}
 	defer leg.Close()
-	p := &phone{site: s, call: c, leg: leg}
+	defer s.node.inspect(c.ID(), leg)
+	p := &phone{site: s, call: c, leg: leg, caller: a.caller}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { leg.Close() })() // a caller who is gone wakes whatever waits for their leg
@@ -95,7 +108,7 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow) {
 	for n := 2; p.next != nil && ctx.Err() == nil; n++ { // an agent has sent the caller on to another number of the tenant: work of its own
 		flow, p.next = p.next, nil
 		work := fmt.Sprintf("%s.%d", c.ID(), n)
-		if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: work, Attributes: map[string]string{"caller": c.User(), "dialed": flow.Name(), "transfer": c.ID()}}); err != nil {
+		if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: work, Attributes: map[string]string{"caller": a.caller, "dialed": flow.Name(), "transfer": c.ID()}}); err != nil {
 			s.log.Warn("transferred call not taken", "call", c.ID(), "err", err)
 			break
 		}

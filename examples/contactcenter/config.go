@@ -28,6 +28,9 @@ type config struct {
 	TLS     *tlsConfig     `hcl:"tls,block"`
 	Tenants []tenantConfig `hcl:"tenant,block"`
 	Waivers []waiverConfig `hcl:"waiver,block"`
+	// Carriers are the ways to the telephone network, Toll what calls there cost. Without carriers there are none.
+	Carriers *carriersConfig `hcl:"carriers,block"`
+	Toll     *tollConfig     `hcl:"toll,block"`
 }
 
 type listenConfig struct {
@@ -73,6 +76,8 @@ type tenantConfig struct {
 	Queues     []queueConfig     `hcl:"queue,block"`
 	Numbers    []numberConfig    `hcl:"number,block"`
 	Retention  retentionConfig   `hcl:"retention,block"`
+	Outbound   *outboundConfig   `hcl:"outbound,block"`
+	Location   *locationConfig   `hcl:"location,block"`
 	Labels     map[string]string `hcl:"labels,optional"`
 }
 

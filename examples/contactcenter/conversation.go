@@ -119,7 +119,7 @@ func (p *phone) handedOver(ctx context.Context, from *session, to string) {
 func (p *phone) record(ctx context.Context, s *session, queue string) *recording.Track {
 	track, err := p.site.vault.Create(context.WithoutCancel(ctx), recording.Meta{
 		Call: p.call.ID(), Parties: []string{"caller", "agent"},
-		Attributes: map[string]string{"queue": queue, "agent": s.agent, "caller": p.call.User(), "dialed": p.call.To(), "secure": strconv.FormatBool(p.call.Secure()),
+		Attributes: map[string]string{"queue": queue, "agent": s.agent, "caller": p.caller, "dialed": p.call.To(), "secure": strconv.FormatBool(p.call.Secure()),
 			"suite": p.leg.Security().Suite},
 	})
 	if err != nil {

@@ -19,6 +19,8 @@ import (
 	"github.com/ringfence/ringfence/sip/insecuretransport"
 	"github.com/ringfence/ringfence/sip/registrar"
 	bindstore "github.com/ringfence/ringfence/sip/registrar/sqlstore"
+	"github.com/ringfence/ringfence/sip/toll"
+	"github.com/ringfence/ringfence/sip/trunk"
 	"github.com/ringfence/ringfence/srtp/media"
 	"github.com/ringfence/ringfence/tenant"
 )
@@ -36,6 +38,10 @@ type node struct {
 	registrar *registrar.Registrar
 	bindings  *bindstore.Store // what of the registrar survives a restart
 	engine    *media.Engine
+	carriers  *trunk.Group // nil: no way outside
+	plan      trunk.Plan
+	toll      *toll.Guard
+	tollMu    sync.Mutex
 	sites     []*site
 	byRealm   map[string]*site
 	byDomain  map[string]*site
@@ -87,7 +93,14 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 	if err != nil {
 		return nil, errors.Join(err, n.engine.Close(), n.bindings.Close())
 	}
-	if n.ep, err = sip.New(sip.Config{Realm: n.realm, OnCall: n.onCall, Registrar: n.registrar, AllowSources: allow, Logger: log}); err != nil {
+	client, err := sip.ClientTLS(nil, nil)
+	if err != nil {
+		return nil, errors.Join(err, n.engine.Close(), n.bindings.Close())
+	}
+	if n.ep, err = sip.New(sip.Config{
+		Realm: n.realm, Peer: n.admit, OnCall: n.onCall, Registrar: n.registrar, AllowSources: allow, Client: client, OnSecurity: n.suspicious, Logger: log,
+		Emergency: func(number string) bool { return n.carriers != nil && n.carriers.IsEmergency(number) },
+	}); err != nil {
 		return nil, errors.Join(err, n.engine.Close(), n.bindings.Close())
 	}
 	for _, tc := range cfg.Tenants {
@@ -101,7 +114,17 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 			n.byDomain[strings.ToLower(d)] = s
 		}
 	}
+	if err := errors.Join(n.openToll(), n.openCarriers()); err != nil {
+		return nil, errors.Join(err, n.closeCarriers(), n.ep.Close(), n.engine.Close(), n.bindings.Close(), n.closeStores())
+	}
 	return n, nil
+}
+
+func (n *node) closeCarriers() error {
+	if n.carriers == nil {
+		return nil
+	}
+	return n.carriers.Close()
 }
 
 func (n *node) closeStores() error {
@@ -146,7 +169,7 @@ func (n *node) run(ctx context.Context, hurry context.Context, out io.Writer) er
 	}()
 	err := n.serve(ctx, hurry, out, &wg)
 	n.ready.Store(false)
-	errs := []error{err, n.ep.Close(), n.engine.Close(), n.bindings.Close()}
+	errs := []error{err, n.closeCarriers(), n.ep.Close(), n.engine.Close(), n.bindings.Close()}
 	close(quit)
 	wg.Wait()
 	for _, s := range n.sites {
@@ -162,6 +185,10 @@ func (n *node) serve(ctx, hurry context.Context, out io.Writer, wg *sync.WaitGro
 		}
 	}
 	failed := make(chan error, 8)
+	phones, err := n.peers(n.tls)
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", n.cfg.Listen.SIPTLS)
 	if err != nil {
 		return err
@@ -170,7 +197,7 @@ func (n *node) serve(ctx, hurry context.Context, out io.Writer, wg *sync.WaitGro
 	wg.Add(1)
 	go func() { // stopped by Endpoint.Close, waited for by run
 		defer wg.Done()
-		if err := n.ep.ServeTLS(context.Background(), l, n.tls); !errors.Is(err, sip.ErrClosed) {
+		if err := n.ep.ServeTLS(context.Background(), l, phones); !errors.Is(err, sip.ErrClosed) {
 			failed <- err
 		}
 	}()

@@ -49,7 +49,7 @@ func (s *site) Offer(ctx context.Context, agent, work string) (bool, error) {
 			_ = s.center.Ringing(ctx, agent, work) // an offer that is over is no news
 		}()
 	}
-	ses, err := s.ring(ctx, agent, caller.call.User(), ringing)
+	ses, err := s.ring(ctx, agent, caller.caller, ringing)
 	var refused *sip.StatusError
 	switch {
 	case errors.As(err, &refused):

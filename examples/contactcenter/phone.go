@@ -13,12 +13,13 @@ import (
 
 // phone is a caller as a flow sees one: prompts and digits through its leg, queues through the distributor.
 type phone struct {
-	site *site
-	call *sip.Call
-	leg  *media.Leg
-	work string    // what the distributor calls the call; empty once it is accounted for
-	next *ivr.Flow // where an agent has transferred the caller to
-	lang string    // last spoken; a flow runs in one goroutine
+	site   *site
+	call   *sip.Call
+	leg    *media.Leg
+	caller string    // a user, a number, or "anonymous"
+	work   string    // what the distributor calls the call; empty once it is accounted for
+	next   *ivr.Flow // where an agent has transferred the caller to
+	lang   string    // last spoken; a flow runs in one goroutine
 	// endedBy says who ended a conversation with an agent: "caller" or "agent"; empty if there was none.
 	endedBy string
 }

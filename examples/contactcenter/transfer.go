@@ -82,7 +82,7 @@ func (p *phone) transfer(ctx context.Context, from *session, t *sip.Transfer) (t
 	defer stop()
 	ringCtx, cancel := context.WithTimeout(ctx, transferRing)
 	defer cancel()
-	ses, err := s.ring(ringCtx, t.To, p.call.User(), nil)
+	ses, err := s.ring(ringCtx, t.To, p.caller, nil)
 	if err != nil {
 		release()
 		var refused *sip.StatusError
