@@ -190,6 +190,7 @@ func (s *site) extension(ctx context.Context, c *sip.Call) {
 			_ = c.Reject(refused.Code)
 			return
 		}
+		s.log.Info("phone not reached", "call", c.ID(), "user", c.To(), "err", err)
 		_ = c.Reject(480)
 		return
 	}

@@ -139,7 +139,7 @@ func (n *node) closeStores() error {
 func (n *node) realm(domain, serverName string) (sip.Realm, error) {
 	s := n.byDomain[domain]
 	named := n.byDomain[serverName]
-	if _, err := netip.ParseAddr(domain); err == nil { // a phone that dials an address: the name it made its connection to decides
+	if _, err := netip.ParseAddr(domain); err == nil && named != nil { // a phone that dials an address: the name it made its connection to decides
 		s = named
 	}
 	switch {

@@ -54,6 +54,7 @@ type siteConfig struct {
 	Digest          string // of both tenants; empty: MD5 alone, which is all that these peers can do
 	Waiver          string // listen address of a plaintext listener
 	Until           string
+	Alias           string // another domain of acme
 	Env             []string
 }
 
@@ -68,6 +69,7 @@ media { address = "{{.IP}}" }
 tenant "{{$name}}" {
   domain = "{{$domain}}"
   digest = {{$.Digest}}
+  {{if and $.Alias (eq $name "acme")}}aliases = ["{{$.Alias}}"]{{end}}
   first_start {
     agents = ["1001"]
     phones = ["1009", "1010"]

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,12 @@ type sippRun struct {
 	password  string // empty: that of the user
 	domain    string // empty: acme.localhost
 	number    string
-	plaintext bool // over the waived UDP listener, not through TLS
-	port      int  // of the listener or the tunnel
-	media     int  // port of the session description; nobody need be there
+	plaintext bool   // over the waived UDP listener, not through TLS
+	via       string // transport that it speaks itself; empty: what plaintext says
+	routed    bool   // in-dialog requests take the recorded route
+	local     int    // its own port; zero: a free one
+	port      int    // of the listener or the tunnel
+	media     int    // port of the session description; nobody need be there
 	profile   string
 	keys      string // the attribute of the session description, without "a="
 	pause     time.Duration
@@ -65,12 +69,26 @@ func (r sippRun) start(t *testing.T, s *server) (trace func() string, wait func(
 		r.keys = "sendrecv"
 	}
 	mode, via := "t1", "TLS"
-	if r.plaintext {
+	if r.plaintext || r.via == "UDP" {
 		mode, via = "u1", "UDP"
 	}
+	if r.via != "" {
+		via = r.via
+	}
+	if r.local == 0 {
+		r.local = freePort(t)
+	}
+	uri := r.number + "@" + r.domain
+	if r.number == "" { // a registration
+		uri = r.domain
+	}
+	scenario := filepath.Join("testdata", r.scenario)
+	if r.routed {
+		scenario = routedScenario(t, scenario)
+	}
 	file := filepath.Join(t.TempDir(), "messages.log")
-	args := []string{fmt.Sprintf("127.0.0.1:%d", r.port), "-sf", filepath.Join("testdata", r.scenario), "-t", mode, "-i", "127.0.0.1", "-s", r.number, "-m", "1",
-		"-au", r.user, "-ap", r.password, "-auth_uri", r.number + "@" + r.domain, "-d", fmt.Sprint(r.pause.Milliseconds()),
+	args := []string{fmt.Sprintf("127.0.0.1:%d", r.port), "-sf", scenario, "-p", fmt.Sprint(r.local), "-t", mode, "-i", "127.0.0.1", "-s", r.number, "-m", "1",
+		"-au", r.user, "-ap", r.password, "-auth_uri", uri, "-d", fmt.Sprint(r.pause.Milliseconds()),
 		"-key", "domain", r.domain, "-key", "caller", r.user, "-key", "via", via, "-key", "media", fmt.Sprint(r.media), "-key", "profile", r.profile,
 		"-key", "keys", r.keys, "-key", "digit", r.digit,
 		"-nostdin", "-timeout", "60s", "-timeout_error", "-recv_timeout", "20000", "-trace_msg", "-message_file", file, "-default_behaviors", "all,-bye"}
@@ -105,6 +123,18 @@ func (r sippRun) start(t *testing.T, s *server) (trace func() string, wait func(
 		return trace()
 	}
 	return trace, wait
+}
+
+// routedScenario is a scenario whose requests in a dialog carry the route that was recorded.
+func routedScenario(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	text := regexp.MustCompile(`(?m)^( *)(ACK|BYE) \[next_url\] SIP/2\.0$`).ReplaceAllString(string(b), "$1$2 [next_url] SIP/2.0\n$1[routes]")
+	require.NotEqual(t, string(b), text)
+	out := filepath.Join(t.TempDir(), filepath.Base(path))
+	require.NoError(t, os.WriteFile(out, []byte(text), 0o600))
+	return out
 }
 
 func (r sippRun) run(t *testing.T, s *server) string {
