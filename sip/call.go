@@ -108,6 +108,9 @@ func (c *Call) ClaimedFrom() string { return c.from }
 // Secure reports whether the signalling is encrypted, so that SDES keys may travel in it (RFC 4568 section 7).
 func (c *Call) Secure() bool { return c.src.secure }
 
+// Transport is how the peer is connected: "UDP", "TCP", "TLS" or "WSS". On WSS there is a browser, whose media is DTLS-SRTP.
+func (c *Call) Transport() string { return c.src.network }
+
 // RemoteAddr is the address of the signalling connection on which the call began, "ip:port".
 func (c *Call) RemoteAddr() string {
 	if c.src.conn != nil {

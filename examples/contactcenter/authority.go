@@ -10,11 +10,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ringfence/ringfence/sip"
 )
 
 // The demo's own certificate authority: made on the first start, its certificate is ca.pem in the data folder, for phones to trust.
@@ -24,15 +27,55 @@ const (
 	certificateLife = 90 * 24 * time.Hour
 )
 
-// serverCertificate returns the certificate all listeners present: the operator's, or one of the demo's authority for names, renewed at each start.
-func serverCertificate(c *config, now time.Time) (tls.Certificate, error) {
-	if c.TLS != nil {
-		cert, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
+// serverTLS is what all listeners present: the operator's certificates, by server name and read again when they change, or else one of the demo's authority.
+func serverTLS(c *config, log *slog.Logger) (sip.TLSConfig, error) {
+	files := certificateFiles(c)
+	if len(files) == 0 {
+		cert, err := demoCertificate(c, time.Now())
 		if err != nil {
-			return tls.Certificate{}, fmt.Errorf("tls: %w", err)
+			return sip.TLSConfig{}, err
 		}
-		return cert, nil
+		return sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{cert}})
 	}
+	certs, err := sip.NewCertificates(sip.CertificatesConfig{
+		Files: files, Nameless: files[0].Domains[0],
+		OnReload: func(domain string, err error) {
+			if err != nil {
+				log.Error("new certificate not used; the old one stays", "domain", domain, "err", err)
+				return
+			}
+			log.Info("new certificate", "domain", domain)
+		},
+		OnExpiring: func(domain string, notAfter time.Time) {
+			log.Warn("certificate ends", "domain", domain, "until", notAfter)
+		},
+	})
+	if err != nil {
+		return sip.TLSConfig{}, fmt.Errorf("tls: %w", err)
+	}
+	return sip.ServerTLS(&tls.Config{GetCertificate: certs.GetCertificate})
+}
+
+// certificateFiles are the operator's: each tenant's for its domains, and the node's for those of tenants without one.
+func certificateFiles(c *config) []sip.CertificateFile {
+	var out []sip.CertificateFile
+	var rest []string
+	for _, t := range c.Tenants {
+		domains := append([]string{t.Domain}, t.Aliases...)
+		if t.TLS != nil {
+			out = append(out, sip.CertificateFile{Domains: domains, Certificate: t.TLS.Certificate, Key: t.TLS.Key})
+			continue
+		}
+		rest = append(rest, domains...)
+	}
+	if c.TLS != nil && len(rest) > 0 {
+		out = append(out, sip.CertificateFile{Domains: rest, Certificate: c.TLS.Certificate, Key: c.TLS.Key})
+	}
+	return out
+}
+
+// demoCertificate is one of the demo's authority, for all names, made anew at each start.
+func demoCertificate(c *config, now time.Time) (tls.Certificate, error) {
 	ca, key, err := openAuthority(filepath.Join(c.Data, "tls"), now)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("authority: %w", err)
@@ -43,7 +86,7 @@ func serverCertificate(c *config, now time.Time) (tls.Certificate, error) {
 		names = append(names, t.Aliases...)
 	}
 	ips := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	for _, addr := range []string{c.Listen.SIPTLS, c.Listen.Management} {
+	for _, addr := range []string{c.Listen.SIPTLS, c.Listen.WSS, c.Listen.Management} {
 		if host, _, err := net.SplitHostPort(addr); err == nil {
 			if ip := net.ParseIP(host); ip != nil && !ip.IsUnspecified() {
 				ips = append(ips, ip)

@@ -36,6 +36,9 @@ type config struct {
 type listenConfig struct {
 	SIPTLS     string `hcl:"sip_tls"`
 	Management string `hcl:"management"`
+	// WSS is where browsers connect with SIP over WebSocket; empty: nowhere. Origins are the pages that may, "https://agent.example.com".
+	WSS     string   `hcl:"wss,optional"`
+	Origins []string `hcl:"origins,optional"`
 	// Allow are networks whose addresses are never banned for what strangers behind them do, such as an office behind one address.
 	Allow []string `hcl:"allow,optional"`
 }
@@ -78,6 +81,7 @@ type tenantConfig struct {
 	Retention  retentionConfig   `hcl:"retention,block"`
 	Outbound   *outboundConfig   `hcl:"outbound,block"`
 	Location   *locationConfig   `hcl:"location,block"`
+	TLS        *tlsConfig        `hcl:"tls,block"` // its own certificate; none: that of the node
 	Labels     map[string]string `hcl:"labels,optional"`
 }
 

@@ -6,6 +6,9 @@ data = "./contactcenter-data"
 listen {
   sip_tls    = "127.0.0.1:5061"
   management = "127.0.0.1:8444"
+  # SIP over WebSocket, for browsers. Only pages of this machine may connect: a page from elsewhere would phone in the name of who reads it.
+  wss     = "127.0.0.1:7443"
+  origins = ["https://localhost:*", "http://localhost:*", "https://127.0.0.1:*", "http://127.0.0.1:*", "https://acme.localhost:*", "https://globex.localhost:*"]
   # Everybody on this machine shares one address: one broken script must not get every phone here banned. Failed passwords still lock out.
   allow = ["127.0.0.0/8", "::1/128"]
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -48,8 +47,8 @@ type node struct {
 	presence  chan presence
 	ready     atomic.Bool
 
-	sipAddr, managementAddr string // as bound, known once run has printed ready
-	tls                     sip.TLSConfig
+	sipAddr, wssAddr, managementAddr string // as bound, known once run has printed ready
+	tls                              sip.TLSConfig
 }
 
 type presence struct {
@@ -65,17 +64,14 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 	}
 	// The channel holds more changes than there are phones. Should it ever be full, losing one would leave an agent in the wrong state, so the registrar waits.
 	onChange := func(realm, user string, reachable bool) { n.presence <- presence{realm, user, reachable} }
-	certificate, err := serverCertificate(cfg, time.Now())
-	if err != nil {
+	var err error
+	if n.tls, err = serverTLS(cfg, log); err != nil {
 		return nil, err
 	}
 	if n.bindings, err = bindstore.Open(ctx, filepath.Join(cfg.Data, "bindings.db")); err != nil {
 		return nil, err
 	}
 	if n.registrar, err = registrar.Open(ctx, registrar.Config{OnChange: onChange}, n.bindings, time.Now()); err != nil {
-		return nil, errors.Join(err, n.bindings.Close())
-	}
-	if n.tls, err = sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{certificate}}); err != nil {
 		return nil, errors.Join(err, n.bindings.Close())
 	}
 	addr, err := netip.ParseAddr(cfg.Media.Address)
@@ -201,6 +197,9 @@ func (n *node) serve(ctx, hurry context.Context, out io.Writer, wg *sync.WaitGro
 			failed <- err
 		}
 	}()
+	if err := n.serveBrowsers(wg, failed); err != nil {
+		return err
+	}
 	stopManagement, err := n.serveManagement(wg, failed)
 	if err != nil {
 		return err
@@ -219,6 +218,26 @@ func (n *node) serve(ctx, hurry context.Context, out io.Writer, wg *sync.WaitGro
 	case <-ctx.Done():
 	}
 	n.drain(hurry)
+	return nil
+}
+
+// serveBrowsers opens the listener for SIP over WebSocket.
+func (n *node) serveBrowsers(wg *sync.WaitGroup, failed chan<- error) error {
+	if n.cfg.Listen.WSS == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", n.cfg.Listen.WSS)
+	if err != nil {
+		return err
+	}
+	n.wssAddr = l.Addr().String()
+	wg.Add(1)
+	go func() { // stopped by Endpoint.Close, waited for by run
+		defer wg.Done()
+		if err := n.ep.ServeWSS(context.Background(), l, n.tls, sip.WebSocketConfig{Origins: n.cfg.Listen.Origins}); !errors.Is(err, sip.ErrClosed) {
+			failed <- err
+		}
+	}()
 	return nil
 }
 
