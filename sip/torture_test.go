@@ -3,6 +3,7 @@ package sip_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -107,7 +108,10 @@ var torture = map[string]outcome{
 	"ipv6-via-delim":    {200, 200, "", "RFC 5118 4.5 received with delimiters"},
 	"ipv6-via-bare":     {200, 200, "", "RFC 5118 4.5 received without delimiters"},
 	"ipv6-multi":        {401, 401, "", "RFC 5118 4.7 several addresses in header fields"},
+	"ipv6-sdp":          {401, 401, "", "RFC 5118 4.6 IPv6 addresses in a description"},
+	"ipv6-sdp-multi":    {401, 401, "", "RFC 5118 4.8 addresses of both families in a description"},
 	"ipv6-mapped":       {401, 401, "", "RFC 5118 4.9 IPv4-mapped addresses"},
+	"ipv6-abnf-bug":     {400, 400, "", "RFC 5118 4.10 a colon too many, which RFC 3261 allowed and RFC 5954 took back"},
 }
 
 func files(t *testing.T) map[string][]byte {
@@ -127,6 +131,8 @@ func files(t *testing.T) map[string][]byte {
 type lab struct {
 	*sip.Endpoint
 	tcp, udp string
+	tls      string
+	roots    *x509.CertPool
 	rang     atomic.Int32
 	reg      *registrar.Registrar
 }
@@ -153,11 +159,19 @@ func newLab(t *testing.T, cfg sip.Config) *lab {
 	require.NoError(t, err)
 	l.tcp, l.udp = tl.Addr().String(), pc.LocalAddr().String()
 	w := insecuretransport.Waiver{Name: "lab", Until: time.Now().Add(time.Hour), Digest: true}
-	served := make(chan error, 2)
+	ca := siptest.NewAuthority(t)
+	secure, err := sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue(time.Time{}, "lab.test")}})
+	require.NoError(t, err)
+	sl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l.tls, l.roots = sl.Addr().String(), ca.Pool()
+	served := make(chan error, 3)
 	go func() { served <- insecuretransport.ServeTCP(context.Background(), ep, tl, w) }()
 	go func() { served <- insecuretransport.ServeUDP(context.Background(), ep, pc, w) }()
+	go func() { served <- ep.ServeTLS(context.Background(), sl, secure) }()
 	t.Cleanup(func() {
 		require.NoError(t, ep.Close())
+		require.ErrorIs(t, <-served, sip.ErrClosed)
 		require.ErrorIs(t, <-served, sip.ErrClosed)
 		require.ErrorIs(t, <-served, sip.ErrClosed)
 	})
@@ -204,28 +218,13 @@ func TestTorture(t *testing.T) {
 			t.Parallel()
 			c, err := net.Dial("tcp", l.tcp)
 			require.NoError(t, err)
-			p := siptest.NewPeer(t, c)
-			_, err = io.WriteString(c, string(data)+probe)
+			tortureStream(t, c, data, want)
+		})
+		t.Run(name+"/tls", func(t *testing.T) {
+			t.Parallel()
+			c, err := tls.Dial("tcp", l.tls, &tls.Config{RootCAs: l.roots, ServerName: "lab.test"})
 			require.NoError(t, err)
-			var got []siptest.Message
-			probed := false
-			for !probed || (want.tcp > 0 && !slices.ContainsFunc(got, func(m siptest.Message) bool { return m.Status() == want.tcp })) { // the library answers in no order
-				m, err := p.Read(8 * time.Second)
-				if err != nil {
-					var ne net.Error
-					require.False(t, errors.As(err, &ne) && ne.Timeout(), "neither an answer to the next request nor an end of the connection")
-					break
-				}
-				if isProbe(m) {
-					probed = true
-				} else {
-					got = append(got, m)
-				}
-			}
-			if want.tcp == closed {
-				require.False(t, probed)
-			}
-			check(t, want.tcp, want.header, got)
+			tortureStream(t, c, data, want)
 		})
 		t.Run(name+"/udp", func(t *testing.T) {
 			t.Parallel()
@@ -248,6 +247,33 @@ func TestTorture(t *testing.T) {
 			check(t, want.udp, want.header, got)
 		})
 	}
+}
+
+// tortureStream sends a message and then a probe over a connection, and reads what comes back.
+func tortureStream(t *testing.T, c net.Conn, data []byte, want outcome) {
+	t.Helper()
+	p := siptest.NewPeer(t, c)
+	_, err := io.WriteString(c, string(data)+probe)
+	require.NoError(t, err)
+	var got []siptest.Message
+	probed := false
+	for !probed || (want.tcp > 0 && !slices.ContainsFunc(got, func(m siptest.Message) bool { return m.Status() == want.tcp })) { // the library answers in no order
+		m, err := p.Read(8 * time.Second)
+		if err != nil {
+			var ne net.Error
+			require.False(t, errors.As(err, &ne) && ne.Timeout(), "neither an answer to the next request nor an end of the connection")
+			break
+		}
+		if isProbe(m) {
+			probed = true
+		} else {
+			got = append(got, m)
+		}
+	}
+	if want.tcp == closed {
+		require.False(t, probed)
+	}
+	check(t, want.tcp, want.header, got)
 }
 
 // TestTortureFromACarrier sends what is refused over a connection that we opened and verified, where an INVITE rings without a password: the refusals
