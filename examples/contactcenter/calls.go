@@ -92,6 +92,7 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow, a arrival
 	defer leg.Close()
 	defer s.node.inspect(c.ID(), leg)
 	p := &phone{site: s, call: c, leg: leg, caller: a.caller}
+	p.joins("caller", c, leg)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { leg.Close() })() // a caller who is gone wakes whatever waits for their leg

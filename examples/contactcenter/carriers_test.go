@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/acd"
+	"github.com/ringfence/ringfence/internal/control"
 	"github.com/ringfence/ringfence/sip"
 	"github.com/ringfence/ringfence/sip/siptest"
 	"github.com/ringfence/ringfence/srtp/media"
@@ -126,6 +127,14 @@ func TestCallsToAndFromTheTelephoneNetwork(t *testing.T) {
 		c.hangup()
 		eventually(t, "the far end is over", func() bool { return good.first.Err() != nil })
 		eventually(t, "the event", func() bool { return len(w.find(named("outbound-ended"))) == 1 })
+		control.Proves(t, "ENC-11")
+		legs := w.find(named("outbound-ended"))[0].Legs
+		require.Len(t, legs, 2)
+		require.Equal(t, "certificate", legs[1].Verified, "the carrier's")
+		for _, l := range legs {
+			require.Equal(t, "TLS 1.3", l.TLS)
+			require.Equal(t, "AEAD_AES_256_GCM", l.Media)
+		}
 	})
 	t.Run("not what the tenant may not call", func(t *testing.T) {
 		_, err := phone.dial(timeout(t, 5*time.Second), "09001234567")

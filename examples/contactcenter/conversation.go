@@ -15,6 +15,7 @@ var _ media.Tap = (*recording.Party)(nil)
 
 // converse joins caller and agent, records them, and returns who ended it: "caller" or "agent", or "transferred" if the agent sent the caller on.
 func (p *phone) converse(ctx context.Context, s *session, queue string) string {
+	p.joins("agent", s.call, s.leg)
 	track := p.record(ctx, s, queue)
 	if track != nil {
 		p.leg.SetTap(track.Party(0))
@@ -56,6 +57,7 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 		}
 		defer to.release()
 		other = to.session
+		p.joins("transfer", other.call, other.leg)
 	}
 	p.leg.SetTap(nil)
 	other.leg.SetTap(nil)

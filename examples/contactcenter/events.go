@@ -22,6 +22,8 @@ type event struct {
 	Cause     string    `json:"cause,omitempty"`
 	Recording string    `json:"recording,omitempty"`
 	Record    *record   `json:"record,omitempty"` // with "ended": the whole story
+	// Legs say how each leg was protected: with "ended", "transferred" and "outbound-ended".
+	Legs []protection `json:"legs,omitempty"`
 }
 
 // record is a finished call. It is what `calls` prints too.
@@ -107,7 +109,7 @@ func (s *site) observe(en acd.Entry) {
 			line.Event = "overflowed"
 		case acd.DecideEnded:
 			line.Event, line.Record = "ended", recordOf(d.Record)
-			line.Queue, line.Agent, line.Cause = d.Record.Queue, d.Record.Agent, d.Record.Cause
+			line.Queue, line.Agent, line.Cause, line.Legs = d.Record.Queue, d.Record.Agent, d.Record.Cause, s.protections(d.Work)
 		default:
 			continue
 		}

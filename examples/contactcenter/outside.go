@@ -68,7 +68,7 @@ func (s *site) outside(ctx context.Context, c *sip.Call) {
 	defer bridge.Close()
 	s.emit(event{Event: "outbound", Call: c.ID(), Agent: c.User(), Cause: string(d.Class)})
 	cause := s.talkOut(c, out, leg, far, d, answered)
-	s.emit(event{Event: "outbound-ended", Call: c.ID(), Agent: c.User(), Cause: cause})
+	s.emit(event{Event: "outbound-ended", Call: c.ID(), Agent: c.User(), Cause: cause, Legs: []protection{protectionOf("caller", c, leg), protectionOf("carrier", out, far)}})
 }
 
 // dialOut places the call over the carriers. Each attempt has a leg of its own, with keys of its own.

@@ -40,6 +40,14 @@ func TestCallerReachesAgentThroughTheMenu(t *testing.T) {
 	require.Equal(t, "1001", rec.Agent)
 	require.Equal(t, "sales", rec.Queue)
 	require.Equal(t, "caller", rec.Cause)
+	legs := w.find(named("ended"))[0].Legs
+	control.Proves(t, "ENC-11")
+	require.Len(t, legs, 2, "no leg without a security record")
+	for i, name := range []string{"caller", "agent"} {
+		verified := []string{"password", "registration"}[i]
+		require.Equal(t, protection{name, "TLS", "TLS 1.3", legs[i].Cipher, verified, "AEAD_AES_256_GCM", "SDES", true}, legs[i])
+		require.Contains(t, legs[i].Cipher, "TLS_")
+	}
 	eventually(t, "the agent is ready again", func() bool {
 		for _, x := range w.node.sites[0].center.Snapshot().Agents {
 			if x.ID == "1001" {

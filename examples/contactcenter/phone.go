@@ -16,6 +16,7 @@ type phone struct {
 	site   *site
 	call   *sip.Call
 	leg    *media.Leg
+	sides  []side    // the legs of the call so far; guarded by site.mu
 	caller string    // a user, a number, or "anonymous"
 	work   string    // what the distributor calls the call; empty once it is accounted for
 	next   *ivr.Flow // where an agent has transferred the caller to

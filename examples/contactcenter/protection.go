@@ -1,0 +1,54 @@
+package main
+
+import (
+	"github.com/ringfence/ringfence/sip"
+	"github.com/ringfence/ringfence/srtp/media"
+)
+
+// protection is the security record of one leg of a call: how its signalling and its audio were protected. Every leg of a call has one, whoever was at
+// its other end.
+type protection struct {
+	Leg       string `json:"leg"` // caller, agent, transfer, carrier
+	Transport string `json:"transport"`
+	TLS       string `json:"tls,omitempty"`
+	Cipher    string `json:"cipher,omitempty"`
+	Verified  string `json:"verified,omitempty"` // what proved who the other side is
+	Media     string `json:"media,omitempty"`    // suite of SRTP; empty before it was agreed
+	Keys      string `json:"keys,omitempty"`     // how its keys were agreed
+	Authentic bool   `json:"authentic"`          // a packet of the peer was checked with them
+}
+
+func protectionOf(name string, c *sip.Call, leg *media.Leg) protection {
+	p, m := c.Protection(), leg.Security()
+	return protection{Leg: name, Transport: p.Transport, TLS: p.Version, Cipher: p.Suite, Verified: p.Verified, Media: m.Suite, Keys: m.KeyMethod, Authentic: m.Authenticated}
+}
+
+// side is one leg that a call has or had.
+type side struct {
+	name string
+	call *sip.Call
+	leg  *media.Leg
+}
+
+// joins adds a leg to the call's security record.
+func (p *phone) joins(name string, c *sip.Call, leg *media.Leg) {
+	p.site.mu.Lock()
+	defer p.site.mu.Unlock()
+	p.sides = append(p.sides, side{name, c, leg})
+}
+
+// protections is the security record of a call so far; nil for work that is no call any more.
+func (s *site) protections(work string) []protection {
+	s.mu.Lock()
+	p := s.callers[work]
+	var sides []side
+	if p != nil {
+		sides = append(sides, p.sides...)
+	}
+	s.mu.Unlock()
+	var out []protection
+	for _, x := range sides {
+		out = append(out, protectionOf(x.name, x.call, x.leg))
+	}
+	return out
+}
