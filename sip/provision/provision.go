@@ -68,7 +68,8 @@ func (c Config) withDefaults() Config {
 func (c Config) validate() error {
 	u, err := url.Parse(c.BaseURL)
 	switch {
-	case err != nil || check(c.BaseURL, 512) != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasSuffix(u.Path, "/"):
+	case err != nil || check(c.BaseURL, 512) != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		!strings.HasSuffix(u.Path, "/"):
 		return errors.New("provision: Config.BaseURL: want https://host/path/")
 	case c.Store == nil:
 		return errors.New("provision: Config.Store is required")
@@ -135,7 +136,9 @@ func (p *Provisioner) Enroll(ctx context.Context, d Device, ttl time.Duration) (
 	if d.Family == Yealink {
 		t.URL = NewSecret(p.address(d, secret, ""))
 	}
-	if err := p.cfg.Auditor.Audit(ctx, ActionEnroll, d.ID, slog.String("realm", d.Realm), slog.String("user", d.User), slog.String("family", d.Family.String()), slog.Time("expires", t.Expires)); err != nil {
+	err = p.cfg.Auditor.Audit(ctx, ActionEnroll, d.ID, slog.String("realm", d.Realm), slog.String("user", d.User), slog.String("family", d.Family.String()),
+		slog.Time("expires", t.Expires))
+	if err != nil {
 		return Ticket{}, fmt.Errorf("provision: audit: %w", err)
 	}
 	if err := p.cfg.Store.Save(ctx, Record{Device: d, Version: old.Version, Ticket: secret.hash(), Expires: t.Expires}); err != nil {

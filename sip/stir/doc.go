@@ -13,25 +13,25 @@
 //
 // # Security
 //
-// The attacker calls under a number that is not theirs. They may write any header, own a certificate of the same authorities for other numbers, hear tokens of
-// others and send them again, run the web server behind x5u, and choose x5u to make us open connections for them.
+// The attacker calls under a number that is not theirs. They may write any header, own a certificate of the same authorities for other numbers, hear tokens
+// of others and send them again, run the web server behind x5u, and choose x5u to make us open connections for them.
 //
 // Checks that cost nothing come first: form, algorithm, date, the numbers of this very call, the host of x5u. Only then a certificate is fetched, and only a
-// token with a good signature is remembered, so that a stranger cannot fill that memory. ES256 is the only algorithm; what the token says of it is compared and never
-// obeyed. The token must say the same of its certificate as the header does. A JSON object that names a member twice is refused, so that two readers
-// cannot understand it differently. A token is good for one Call-ID within [Config.Window]. Both sides of a signature are the bytes as sent.
-// A certificate must lead to [Config.Roots] at the time of the call, be made for signatures on P-256, and have a TNAuthList that covers the number. One
-// with constraints on claims (RFC 8226 section 8) is refused, because they are not understood here. Revocation is not checked; what SHAKEN has for it is
-// short lifetimes, and [Config.Roots] for authorities.
+// token with a good signature is remembered, so that a stranger cannot fill that memory. ES256 is the only algorithm; what the token says of it is compared
+// and never obeyed. The token must say the same of its certificate as the header does. A JSON object that names a member twice is refused, so that two
+// readers cannot understand it differently. A token is good for one Call-ID within [Config.Window]. Both sides of a signature are the bytes as sent. A
+// certificate must lead to [Config.Roots] at the time of the call, be made for signatures on P-256, and have a TNAuthList that covers the number. One with
+// constraints on claims (RFC 8226 section 8) is refused, because they are not understood here. Revocation is not checked; what SHAKEN has for it is short
+// lifetimes, and [Config.Roots] for authorities.
 //
-// [HTTPS] fetches with TLS 1.2 or newer and verified names, follows no redirect, uses no proxy, and connects only to public addresses, looked at after the name was resolved,
-// so that neither a name nor a rebinding leads it inside. Size, time, fetches at once and what is kept are bounded, failures are kept for a while too.
-// What cannot be checked has not passed: every doubt ends as failed or not validated, never as passed.
+// [HTTPS] fetches with TLS 1.2 or newer and verified names, follows no redirect, uses no proxy, and connects only to public addresses, looked at after the
+// name was resolved, so that neither a name nor a rebinding leads it inside. Size, time, fetches at once and what is kept are bounded, failures are kept for
+// a while too. What cannot be checked has not passed: every doubt ends as failed or not validated, never as passed.
 //
 // # Goroutines
 //
-// None that outlive a call. [HTTPS] works in its caller's goroutine; those that want the same address wait for it. The HTTP client has goroutines of its
-// own while a request lasts, and keeps no connection. All methods are safe for concurrent use.
+// None that outlive a call. [HTTPS] works in its caller's goroutine; those that want the same address wait for it. The HTTP client has goroutines of its own
+// while a request lasts, and keeps no connection. All methods are safe for concurrent use.
 //
 // # Importing alone
 //
