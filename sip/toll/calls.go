@@ -62,7 +62,9 @@ func (g *Guard) Extend(now time.Time, id string) (Decision, error) {
 	if d.Allow {
 		kind = Extended
 	}
-	g.cfg.OnEvent(Event{At: now, Kind: kind, Tenant: c.Tenant, User: c.User, Call: id, Class: c.Class, Prefix: c.Prefix, Reason: d.Reason, Scope: d.Scope, MaxDuration: d.MaxDuration})
+	g.cfg.OnEvent(Event{
+		At: now, Kind: kind, Tenant: c.Tenant, User: c.User, Call: id, Class: c.Class, Prefix: c.Prefix, Reason: d.Reason, Scope: d.Scope, MaxDuration: d.MaxDuration,
+	})
 	return d, nil
 }
 

@@ -94,7 +94,9 @@ func (g *Guard) Decide(now time.Time, c Call) Decision {
 	if d.Allow {
 		kind = Allowed
 	}
-	g.cfg.OnEvent(Event{At: now, Kind: kind, Tenant: c.Tenant, User: c.User, Call: c.ID, Class: d.Class, Prefix: d.Prefix, Reason: d.Reason, Scope: d.Scope, MaxDuration: d.MaxDuration})
+	g.cfg.OnEvent(Event{
+		At: now, Kind: kind, Tenant: c.Tenant, User: c.User, Call: c.ID, Class: d.Class, Prefix: d.Prefix, Reason: d.Reason, Scope: d.Scope, MaxDuration: d.MaxDuration,
+	})
 	return d
 }
 
