@@ -28,6 +28,13 @@ func (n *node) onCall(ctx context.Context, c *sip.Call) {
 		return
 	}
 	if a.carrier != "" { // of the telephone network: public numbers only
+		found, refuse := n.vouched(ctx, c, a)
+		if refuse != 0 {
+			s.emit(event{Event: "refused", Call: c.ID(), Cause: found})
+			_ = c.Reject(refuse)
+			return
+		}
+		a.proved = found
 		if flow := s.numbers[a.called]; flow != nil && strings.HasPrefix(a.called, "+") {
 			s.serve(ctx, c, flow, a)
 			return
@@ -78,7 +85,7 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow, a arrival
 		s.log.Info("call not answered", "call", c.ID(), "err", err)
 		return
 	}
-	if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: c.ID(), Attributes: map[string]string{"caller": a.caller, "dialed": a.called}}); err != nil {
+	if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: c.ID(), Attributes: a.attributes()}); err != nil {
 		s.log.Warn("call not taken", "call", c.ID(), "err", err)
 		if leg != nil {
 			leg.Close()

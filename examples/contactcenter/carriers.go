@@ -22,6 +22,7 @@ type carriersConfig struct {
 	National      string          `hcl:"national,optional"`      // prefix of numbers with an area code; empty: 0
 	Emergency     string          `hcl:"emergency,optional"`     // ISO country whose emergency numbers hold, "DE"; empty: 112 and 911
 	Carriers      []carrierConfig `hcl:"carrier,block"`
+	Identity      *identityConfig `hcl:"identity,block"`
 }
 
 type carrierConfig struct {
@@ -124,7 +125,7 @@ func (n *node) openCarriers() error {
 		OnAttempt: func(a trunk.Attempt) {
 			n.log.Info("call over a carrier", "carrier", a.Carrier, "status", a.Status, "rang", a.Rang, "took", a.Took, "err", a.Err)
 		},
-		OnEmergency: n.emergencyCalled,
+		OnEmergency: n.emergencyCalled, Identity: n.sign,
 	}
 	for _, c := range cfg.Carriers {
 		carrier, err := c.carrier(n.plan)
@@ -201,8 +202,22 @@ func (n *node) admit(a sip.Arrival) (realm, user string, err error) {
 // arrival is who calls, and what.
 type arrival struct {
 	caller  string // a user of the tenant, or a number; "anonymous" if it is not to be shown or not known
+	number  string // of the caller, shown or not; empty for users
+	proved  string // what STIR says of it; empty if it was not asked
 	called  string
 	carrier string // empty for users
+}
+
+// attributes are what the distributor keeps of a call.
+func (a arrival) attributes() map[string]string {
+	out := map[string]string{"caller": a.caller, "dialed": a.called}
+	if a.carrier != "" {
+		out["carrier"] = a.carrier
+	}
+	if a.proved != "" {
+		out["identity"] = a.proved
+	}
+	return out
 }
 
 func (n *node) arrivalOf(c *sip.Call) (arrival, error) {
@@ -218,7 +233,7 @@ func (n *node) arrivalOf(c *sip.Call) (arrival, error) {
 	if err != nil {
 		return arrival{}, err
 	}
-	a := arrival{caller: in.Caller.Number, called: in.Called, carrier: in.Carrier}
+	a := arrival{caller: in.Caller.Number, number: in.Caller.Number, called: in.Called, carrier: in.Carrier}
 	if in.Caller.Private || a.caller == "" {
 		a.caller = "anonymous"
 	}

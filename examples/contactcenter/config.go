@@ -81,6 +81,7 @@ type tenantConfig struct {
 	Retention  retentionConfig   `hcl:"retention,block"`
 	Outbound   *outboundConfig   `hcl:"outbound,block"`
 	Location   *locationConfig   `hcl:"location,block"`
+	Identity   *tenantIdentity   `hcl:"identity,block"`
 	TLS        *tlsConfig        `hcl:"tls,block"` // its own certificate; none: that of the node
 	Labels     map[string]string `hcl:"labels,optional"`
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/ringfence/ringfence/sip/insecuretransport"
 	"github.com/ringfence/ringfence/sip/registrar"
 	bindstore "github.com/ringfence/ringfence/sip/registrar/sqlstore"
+	"github.com/ringfence/ringfence/sip/stir"
 	"github.com/ringfence/ringfence/sip/toll"
 	"github.com/ringfence/ringfence/sip/trunk"
 	"github.com/ringfence/ringfence/srtp/media"
@@ -40,6 +41,8 @@ type node struct {
 	carriers  *trunk.Group // nil: no way outside
 	plan      trunk.Plan
 	toll      *toll.Guard
+	verifier  *stir.Verifier // nil: callers are not checked
+	policies  stir.Policies
 	tollMu    sync.Mutex
 	sites     []*site
 	byRealm   map[string]*site
@@ -110,7 +113,7 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 			n.byDomain[strings.ToLower(d)] = s
 		}
 	}
-	if err := errors.Join(n.openToll(), n.openCarriers()); err != nil {
+	if err := errors.Join(n.openToll(), n.openIdentity(), n.openCarriers()); err != nil {
 		return nil, errors.Join(err, n.closeCarriers(), n.ep.Close(), n.engine.Close(), n.bindings.Close(), n.closeStores())
 	}
 	return n, nil

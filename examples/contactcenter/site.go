@@ -17,6 +17,7 @@ import (
 	"github.com/ringfence/ringfence/recording/filestore"
 	recstore "github.com/ringfence/ringfence/recording/sqlstore"
 	"github.com/ringfence/ringfence/sip"
+	"github.com/ringfence/ringfence/sip/stir"
 	"github.com/ringfence/ringfence/tenant"
 )
 
@@ -30,6 +31,7 @@ type site struct {
 	prompts *prompts
 	program *ivr.Program
 	numbers map[string]*ivr.Flow
+	signer  *stir.Signer // nil: calls outside are not signed
 	router  *tenant.Principal
 	agents  map[string]bool // users who may answer queues; read-only
 

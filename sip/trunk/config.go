@@ -163,6 +163,9 @@ type Config struct {
 	Resolver Resolver
 	// CallerID says whether owner may present number, in E.164. Required: without it anybody could call as anybody. Called concurrently.
 	CallerID func(ctx context.Context, owner, number string) error
+	// Identity returns the Identity header of a call of owner (RFC 8224), such as that of a stir.Signer; orig and dest are as in Call. A call for which it fails goes
+	// without. Called concurrently, once for each attempt. If nil, no call is signed.
+	Identity func(owner, orig, dest string) (string, error)
 	// Emergency says which numbers are emergency calls. The zero value: 112 and 911.
 	Emergency Emergency
 

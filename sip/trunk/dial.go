@@ -325,6 +325,19 @@ func (g *Group) try(ctx context.Context, h *hunt, k Carrier, t Target, r *reques
 	return c, o, err
 }
 
+// identity is the signed statement of who calls, or empty. A call that cannot be signed goes unsigned: the other side decides what it is worth.
+func (g *Group) identity(r *request) string {
+	if g.cfg.Identity == nil || r.From == "" {
+		return ""
+	}
+	v, err := g.cfg.Identity(r.Owner, r.From, r.number)
+	if err != nil {
+		g.cfg.Logger.Warn("trunk: call not signed", "err", err)
+		return ""
+	}
+	return v
+}
+
 func closeMedia(m sip.Media) {
 	if c, ok := m.(io.Closer); ok {
 		_ = c.Close() // of a call that never was
@@ -337,6 +350,9 @@ func (g *Group) dialConfig(k Carrier, t Target, r *request) (sip.DialConfig, err
 	dc := sip.DialConfig{
 		Target: "sip:" + k.Format.write(r.number) + "@" + k.host() + ";user=phone", Address: t.Address, ServerName: k.host(), Client: k.TLS,
 		From: id.from, FromName: id.name, AuthUser: k.User, Password: string(k.Password), Headers: id.headers,
+	}
+	if v := g.identity(r); v != "" {
+		dc.Headers = append(dc.Headers, sip.Header{Name: "Identity", Value: v})
 	}
 	if !r.emergency {
 		return dc, nil
