@@ -110,6 +110,9 @@ func TestImportingAlone(t *testing.T) {
 		{"srtp", "github.com/emiago", "media needs no signalling"},
 		{"srtp/media", "github.com/emiago", "media needs no signalling"},
 		{"srtp", "github.com/pion/webrtc", "keys need no browser"},
+		{"srtp/media", "github.com/pion/webrtc", "phones need no browser"},
+		{"srtp/media", "github.com/pion/ice", "phones need no browser"},
+		{"srtp/webrtc", "github.com/emiago", "media needs no signalling"},
 		{"sip", "github.com/pion", "signalling never sees a key"},
 		{"sip", "modernc.org", "a registrar chooses its own database"},
 		{"sip/registrar", "", "who is reachable where is plain Go"},
@@ -133,6 +136,23 @@ func TestImportingAlone(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a browser needs is large and changes often: one package knows it.
+func TestOnePackageKnowsTheBrowser(t *testing.T) {
+	found := 0
+	for _, p := range packages(t) {
+		for _, imp := range p.Imports {
+			if !strings.HasPrefix(imp, "github.com/pion/webrtc") && !strings.HasPrefix(imp, "github.com/pion/ice") {
+				continue
+			}
+			found++
+			if p.ImportPath != module+"/srtp/webrtc" {
+				t.Errorf("%s imports %s: legs for browsers come from srtp/webrtc", p.ImportPath, imp)
+			}
+		}
+	}
+	require.Positive(t, found, "the check sees nothing")
 }
 
 func TestTopLevel(t *testing.T) {

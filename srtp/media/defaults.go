@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/ringfence/ringfence/srtp/internal/carrier"
+)
 
 // Policy defaults of the package, in one place for a reviewer.
 const (
@@ -29,7 +33,7 @@ const (
 	// maxDatagram is the longest packet read: an Ethernet frame. 60 ms of G.711 with everything is under 600 bytes.
 	maxDatagram = 1500
 	// headroom is room for tag, MKI and SRTCP index behind a packet that is protected in place.
-	headroom = 160
+	headroom = carrier.Headroom
 	// readBuffer and writeBuffer are the kernel's buffers of one socket: about a second of G.711, so that a scheduling pause loses nothing
 	// and a flood cannot pin much memory.
 	readBuffer  = 64 << 10

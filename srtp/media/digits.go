@@ -178,7 +178,7 @@ func (l *Leg) SendDigits(ctx context.Context, digits string) error {
 		return nil
 	}
 	l.tx.mu.Lock()
-	ready, takes := l.tx.sender != nil, l.tx.eventPT >= 0
+	ready, takes := l.tx.agreed(), l.tx.eventPT >= 0
 	l.tx.mu.Unlock()
 	if ready && !takes {
 		return ErrNoDigits

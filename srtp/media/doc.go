@@ -9,9 +9,11 @@
 //	err = leg.Play(ctx, welcome)
 //	digit, err := leg.ReadDigit(ctx)
 //
+// A browser's leg comes from package srtp/webrtc and is a Leg like any other: it plays, echoes, is tapped and is bridged by the code here.
+//
 // # Security
 //
-// Every leg is SRTP. An offer of plain RTP gets [ErrPlainRTP], and keys that would travel over readable signalling get
+// Every leg is SRTP, keyed by SDES here or by DTLS in srtp/webrtc; no other package can put a transport under a leg. An offer of plain RTP gets [ErrPlainRTP], and keys that would travel over readable signalling get
 // [ErrInsecureSignalling] before a description is even parsed; [LegConfig.SignallingSecure] is false unless the caller knows better.
 //
 // Keys are fresh for every leg and direction, stay the same while a peer re-offers the same key, and are overwritten by [Leg.Close].

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/internal/carrier"
 	"github.com/ringfence/ringfence/srtp/sdp"
 )
 
@@ -45,11 +46,13 @@ type Leg struct {
 	cfg      LegConfig
 	done     chan struct{}
 	timedOut chan struct{}
+	timing   sync.Once // closes timedOut
 	digits   chan byte
 	closing  sync.Once
 	readers  sync.WaitGroup
 
 	sig    signalling
+	via    carrier.Carrier // negotiates and carries in place of sig and sockets; nil: SDES on sockets of the leg's own
 	rx     receiver
 	tx     transmitter
 	tap    tapState
@@ -77,6 +80,9 @@ func (l *Leg) Close() error {
 		l.sig.closed = true
 		l.sig.socks.close()
 		l.sig.mu.Unlock()
+		if l.via != nil {
+			l.via.Close()
+		}
 		l.readers.Wait()
 		l.eng.remove(l)
 		l.wipe()
@@ -105,14 +111,18 @@ func (l *Leg) wipe() {
 func (l *Leg) Done() <-chan struct{} { return l.done }
 
 // TimedOut returns a channel that is closed once when nothing authentic arrived for Config.Timeout although the peer should be sending.
-// The clock stands still while the peer has us on hold. The leg stays open: whether the call ends is the caller's decision.
+// The clock stands still while the peer has us on hold. On a browser's leg it is also closed when the browser hung up or can no longer be reached. The leg stays open: whether the call ends is the caller's decision.
 func (l *Leg) TimedOut() <-chan struct{} { return l.timedOut }
+
+func (l *Leg) timeOut() { l.timing.Do(func() { close(l.timedOut) }) }
 
 // Security is what a call record says about a leg's protection.
 type Security struct {
-	Suite            string // crypto suite, such as AEAD_AES_256_GCM
-	KeyMethod        string // how keys were agreed: SDES
-	Profile          string // media transport: RTP/SAVP or RTP/SAVPF
+	Suite            string // crypto suite, such as AEAD_AES_256_GCM; empty with DTLS-SRTP before the handshake
+	KeyMethod        string // how keys were agreed: SDES or DTLS-SRTP
+	Profile          string // media transport: RTP/SAVP, RTP/SAVPF or UDP/TLS/RTP/SAVPF
+	FingerprintHash  string // with DTLS-SRTP, the hash of the peer's a=fingerprint, such as sha-256
+	PeerVerified     bool   // with DTLS-SRTP, the certificate of the handshake is the one of the peer's a=fingerprint
 	SignallingSecure bool   // the descriptions travelled encrypted
 	Authenticated    bool   // at least one packet of the peer was authentic
 }
@@ -125,6 +135,10 @@ func (l *Leg) Security() Security {
 		s.Suite, s.KeyMethod, s.Profile = l.sig.suite.String(), "SDES", l.sig.profile
 	}
 	l.sig.mu.Unlock()
+	if l.via != nil {
+		c := l.via.Security()
+		s.Suite, s.KeyMethod, s.Profile, s.FingerprintHash, s.PeerVerified = c.Suite, c.KeyMethod, c.Profile, c.FingerprintHash, c.PeerVerified
+	}
 	l.rx.mu.Lock()
 	s.Authenticated = l.rx.authenticated
 	l.rx.mu.Unlock()
@@ -142,7 +156,7 @@ func (l *Leg) Codec() string {
 func (l *Leg) Held() bool {
 	l.tx.mu.Lock()
 	defer l.tx.mu.Unlock()
-	return l.tx.sender != nil && !l.tx.sends
+	return l.tx.agreed() && !l.tx.sends
 }
 
 // String returns the kind only.
@@ -154,7 +168,7 @@ func (*Leg) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "media.Leg") 
 // housekeep runs on the pacer twice a second.
 func (l *Leg) housekeep(now time.Time) {
 	if l.rx.expired(now, l.eng.cfg.Timeout) {
-		close(l.timedOut)
+		l.timeOut()
 		l.eng.cfg.Logger.Warn("media timeout")
 	}
 	l.report(now)

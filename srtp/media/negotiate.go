@@ -75,6 +75,9 @@ func (l *Leg) Offer(ctx context.Context) ([]byte, error) {
 	}
 	s := &l.sig
 	defer s.mu.Unlock()
+	if l.via != nil {
+		return l.via.Offer(ctx)
+	}
 	if err := l.openPorts(true); err != nil {
 		return nil, err
 	}
@@ -107,6 +110,9 @@ func (l *Leg) Answer(ctx context.Context, offer []byte) ([]byte, error) {
 	}
 	s := &l.sig
 	defer s.mu.Unlock()
+	if l.via != nil {
+		return l.via.Answer(ctx, offer)
+	}
 	desc, err := sdp.Parse(offer)
 	if err != nil {
 		return nil, err
@@ -164,6 +170,9 @@ func (l *Leg) Accept(ctx context.Context, answer []byte) error {
 	}
 	s := &l.sig
 	defer s.mu.Unlock()
+	if l.via != nil {
+		return l.via.Accept(ctx, answer)
+	}
 	if s.offered == nil {
 		return ErrState
 	}

@@ -20,6 +20,7 @@ func (j *job) finish() { j.once.Do(func() { close(j.done) }) }
 
 // Play sends p to the peer and returns nil when its last packet is out. It returns ctx's error when ctx ends first (a caller who presses a digit
 // stops the prompt that way); no packet of p goes out after that. While the peer has us on hold, time passes and nothing is sent.
+// On a browser's leg p begins when the handshake is over.
 // The other errors are ErrBusy, ErrNotReady and ErrClosed.
 func (l *Leg) Play(ctx context.Context, p *Prompt) error {
 	if err := ctx.Err(); err != nil {
@@ -36,7 +37,7 @@ func (l *Leg) foreground(ctx context.Context, j *job) error {
 	case l.ended():
 		t.mu.Unlock()
 		return ErrClosed
-	case t.sender == nil:
+	case !t.agreed():
 		t.mu.Unlock()
 		return ErrNotReady
 	case t.fg != nil:
@@ -119,6 +120,9 @@ func (l *Leg) tick(now time.Time) bool {
 	if j == nil {
 		t.paced = false
 		return false
+	}
+	if t.connecting() && !j.loop {
+		return true // a greeting waits for the handshake, or its beginning would be lost
 	}
 	if j.digits != nil {
 		if !j.digits.step(t, now) {

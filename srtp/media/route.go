@@ -97,7 +97,7 @@ func connect(from, to *Leg, audioOnly bool) (*route, error) {
 	if to.ended() || from.ended() {
 		return nil, ErrClosed
 	}
-	if t.sender == nil {
+	if !t.agreed() {
 		return nil, ErrNotReady
 	}
 	if t.route != nil || !from.out.CompareAndSwap(nil, r) {

@@ -38,7 +38,7 @@ type peerReport struct {
 func (l *Leg) report(now time.Time) {
 	t, r := &l.tx, &l.rx
 	t.mu.Lock()
-	due := t.sender != nil && now.After(t.reports.next)
+	due := t.agreed() && !t.connecting() && now.After(t.reports.next)
 	t.mu.Unlock()
 	if !due {
 		return
@@ -48,13 +48,19 @@ func (l *Leg) report(now time.Time) {
 	r.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.sender == nil {
+	if !t.agreed() {
 		return
 	}
 	t.reports.next = now.Add(reportEvery)
 	pkt, err := t.compose(block, have, now).Marshal()
 	if err != nil {
 		return // cannot happen: every field is ours
+	}
+	if t.wire != nil {
+		if err := t.wire.WriteRTCP(pkt); err != nil {
+			t.sendErrors++
+		}
+		return
 	}
 	dst, conn := t.target(), t.conn
 	if t.rtcpConn != nil {
@@ -83,7 +89,7 @@ func (t *transmitter) compose(block rtcp.ReceptionReport, have bool, now time.Ti
 	if have {
 		blocks = []rtcp.ReceptionReport{block}
 	}
-	ssrc := t.sender.SSRC()
+	ssrc := t.ssrc()
 	var first rtcp.Packet = &rtcp.ReceiverReport{SSRC: ssrc, Reports: blocks}
 	if t.started && now.Sub(t.last) < 2*reportEvery {
 		first = &rtcp.SenderReport{SSRC: ssrc, NTPTime: ntp(now), RTPTime: t.clock(now),
@@ -139,16 +145,19 @@ func (l *Leg) rtcpDatagram(in, out []byte, src netip.AddrPort, own bool, now tim
 	if moved {
 		l.tx.follow(src, true)
 	}
+	l.learn(pkt, now)
+}
+
+// learn takes what an authentic RTCP packet says.
+func (l *Leg) learn(pkt []byte, now time.Time) {
 	l.tx.mu.Lock()
-	var ours uint32
-	if l.tx.sender != nil {
-		ours = l.tx.sender.SSRC()
-	}
+	ours := l.tx.ssrc()
 	l.tx.mu.Unlock()
 	packets, err := rtcp.Unmarshal(pkt)
 	if err != nil {
 		return // authentic nonsense: nothing to learn from it
 	}
+	r := &l.rx
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range packets {

@@ -189,17 +189,21 @@ func (l *Leg) datagram(in, out []byte, src netip.AddrPort, rtcpOnly bool) {
 	if p.moved {
 		l.tx.follow(src, false)
 	}
-	if !ok {
-		return
+	if ok {
+		l.deliver(&p, digit)
 	}
+}
+
+// deliver hands an authentic packet and the digit it begins, if any, to whoever listens. It spoils p.
+func (l *Leg) deliver(p *packet, digit byte) {
 	if digit != 0 {
 		l.pushDigit(digit)
 	}
 	if p.kind == kindMulaw || p.kind == kindAlaw {
-		l.tap.write(&p)
+		l.tap.write(p)
 	}
 	if to := l.out.Load(); to != nil {
-		to.forward(&p) // spoils p
+		to.forward(p)
 	}
 }
 
@@ -222,6 +226,11 @@ func (r *receiver) accept(in, out []byte, src netip.AddrPort, now time.Time, p *
 		return false
 	}
 	p.moved = r.latch(src, now)
+	return r.classify(raw, now, p)
+}
+
+// classify fills p from an authentic packet and counts it. It returns false for what is no RTP.
+func (r *receiver) classify(raw []byte, now time.Time, p *packet) bool {
 	p.raw, p.at = raw, now
 	if !p.parse() {
 		r.badKinds++

@@ -2,7 +2,8 @@ package media
 
 import "time"
 
-// Stats counts one leg's packets and judges its media. Counters only grow.
+// Stats counts one leg's packets and judges its media. Counters only grow. On a browser's leg Strangers, AuthFailures and Replays stay 0: such
+// packets are dropped by the library below, uncounted.
 type Stats struct {
 	Sent         uint64        // RTP packets sent
 	Received     uint64        // authentic RTP packets

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/internal/carrier"
 	"github.com/ringfence/ringfence/srtp/sdp"
 )
 
@@ -19,6 +20,7 @@ type transmitter struct {
 	conn     *net.UDPConn
 	rtcpConn *net.UDPConn // nil with rtcp-mux
 	sender   *srtp.Sender
+	wire     carrier.Wire   // in place of sockets and sender on a carried leg
 	dst      netip.AddrPort // by the description
 	dstRTCP  netip.AddrPort
 	moved    netip.AddrPort // by latching; valid: it wins
@@ -58,15 +60,7 @@ func (t *transmitter) apply(a sdp.Agreed, sender *srtp.Sender, moved bool, socks
 			t.sender.Close()
 		}
 		t.sender = sender
-		t.seq, t.started = srtp.RandomSequence()-1, false
-		var b [4]byte
-		rand.Read(b[:])
-		t.epoch, t.base = now, binary.BigEndian.Uint32(b[:])
-		t.ts = t.base
-		t.reports.restart(now)
-		if t.route != nil {
-			t.route.synced = false
-		}
+		t.renumber(now)
 	}
 	if moved || sender != nil {
 		t.moved, t.movedCtl = netip.AddrPort{}, netip.AddrPort{}
@@ -74,8 +68,26 @@ func (t *transmitter) apply(a sdp.Agreed, sender *srtp.Sender, moved bool, socks
 	t.dst, t.dstRTCP = usable(a.Remote), usable(a.RemoteRTCP)
 	// An unspecified address is the hold of RFC 2543; a multicast one would make us flood a network for a stranger.
 	held := a.Remote.Addr().IsValid() && !t.dst.IsValid()
-	t.sends = a.Direction.Sends() && !held
 	t.conn, t.rtcpConn = socks.rtp, socks.rtcp
+	t.describe(a, a.Direction.Sends() && !held)
+}
+
+// renumber begins a new stream under a new key.
+func (t *transmitter) renumber(now time.Time) {
+	t.seq, t.started = srtp.RandomSequence()-1, false
+	var b [4]byte
+	rand.Read(b[:])
+	t.epoch, t.base = now, binary.BigEndian.Uint32(b[:])
+	t.ts = t.base
+	t.reports.restart(now)
+	if t.route != nil {
+		t.route.synced = false
+	}
+}
+
+// describe takes over what an agreement says of the stream itself.
+func (t *transmitter) describe(a sdp.Agreed, sends bool) {
+	t.sends = sends
 	t.codec, t.pt = a.Audio[0].Name, a.Audio[0].PT
 	t.eventPT = -1
 	if a.DTMF.Name != "" {
@@ -97,6 +109,7 @@ func (t *transmitter) wipe() {
 		t.sender.Close()
 		t.sender = nil
 	}
+	t.wire = nil
 	for _, j := range []*job{t.fg, t.bg} {
 		if j != nil {
 			j.finish()
@@ -114,7 +127,30 @@ func (t *transmitter) target() netip.AddrPort {
 }
 
 // open reports whether packets may go out now.
-func (t *transmitter) open() bool { return t.sender != nil && t.sends && t.target().IsValid() }
+func (t *transmitter) open() bool {
+	if t.wire != nil {
+		return t.sends && t.wire.Up()
+	}
+	return t.sender != nil && t.sends && t.target().IsValid()
+}
+
+// agreed reports whether media was negotiated.
+func (t *transmitter) agreed() bool { return t.sender != nil || t.wire != nil }
+
+// connecting reports that media was negotiated and its carrier still shakes hands.
+func (t *transmitter) connecting() bool { return t.wire != nil && !t.wire.Up() }
+
+// ssrc is our source, 0 before negotiation.
+func (t *transmitter) ssrc() uint32 {
+	switch {
+	case t.wire != nil:
+		return t.wire.SSRC()
+	case t.sender != nil:
+		return t.sender.SSRC()
+	default:
+		return 0
+	}
+}
 
 // clock is the stream's timestamp at a wall-clock time.
 func (t *transmitter) clock(now time.Time) uint32 {
@@ -138,8 +174,18 @@ func (t *transmitter) send(pkt []byte, pt uint8, marker bool, seq uint16, ts uin
 	}
 	binary.BigEndian.PutUint16(pkt[2:], seq)
 	binary.BigEndian.PutUint32(pkt[4:], ts)
-	binary.BigEndian.PutUint32(pkt[8:], t.sender.SSRC())
+	binary.BigEndian.PutUint32(pkt[8:], t.ssrc())
 	payload := len(pkt) - 12
+	if t.wire != nil {
+		t.seq, t.ts, t.started, t.last = seq, ts, true, now
+		if err := t.wire.WriteRTP(pkt); err != nil {
+			t.sendErrors++
+			return true
+		}
+		t.sent++
+		t.sentBytes += uint64(payload)
+		return true
+	}
 	out, err := t.sender.ProtectRTP(pkt[:0], pkt)
 	if err != nil {
 		t.sendErrors++

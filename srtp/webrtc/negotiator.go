@@ -1,0 +1,227 @@
+package webrtc
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/ringfence/ringfence/srtp/internal/carrier"
+	"github.com/ringfence/ringfence/srtp/media"
+	"github.com/ringfence/ringfence/srtp/sdp"
+)
+
+// negotiator agrees on media for one leg and owns its connection. The leg calls Offer, Answer and Accept one at a time; mu guards what
+// callbacks of the library see too.
+type negotiator struct {
+	eng    *Engine
+	port   carrier.Port
+	codecs []string
+
+	id      string
+	version uint64
+	sent    []byte // our last description, to tell whether the next one differs
+	offered bool
+
+	mu     sync.Mutex
+	peer   *peer
+	closed bool
+	agreed bool
+	proto  string
+	hash   string
+}
+
+func newNegotiator(e *Engine, p carrier.Port, codecs []string) *negotiator {
+	var b [8]byte
+	rand.Read(b[:])
+	return &negotiator{eng: e, port: p, codecs: codecs, id: strconv.FormatUint(binary.BigEndian.Uint64(b[:])>>2, 10)}
+}
+
+func (n *negotiator) current() *peer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.peer
+}
+
+// Offer implements carrier.Carrier. A later offer repeats what is in force, so that a session refresh changes nothing.
+func (n *negotiator) Offer(ctx context.Context) ([]byte, error) {
+	p := n.current()
+	if p == nil {
+		var err error
+		if p, err = newPeer(n); err != nil {
+			return nil, err
+		}
+		if err := p.offer(ctx); err != nil {
+			p.close()
+			return nil, err
+		}
+		if err := n.replace(p); err != nil {
+			return nil, err
+		}
+	}
+	out, err := n.render(p.local.offer(n.codecs))
+	if err != nil {
+		return nil, err
+	}
+	n.offered = true
+	return out, nil
+}
+
+// Answer implements carrier.Carrier.
+func (n *negotiator) Answer(ctx context.Context, offer []byte) ([]byte, error) {
+	r, err := readRemote(offer, n.codecs, false)
+	if err != nil {
+		return nil, err
+	}
+	p := n.current()
+	if p == nil || !p.ready || p.fed.fp != r.fp {
+		return n.connect(ctx, &r)
+	}
+	if p.fed.ufrag != r.ufrag || p.fed.pwd != r.pwd {
+		// An ICE restart (RFC 8839 section 4.4.1.1.1). The library gets the stream it knows with the new credentials.
+		again := p.fed
+		again.ufrag, again.pwd = r.ufrag, r.pwd
+		if err := p.answer(ctx, &again); err != nil {
+			return nil, err
+		}
+	}
+	out, err := n.render(p.local.answer(&r))
+	if err != nil {
+		return nil, err
+	}
+	n.agree(p, &r)
+	return out, nil
+}
+
+// connect answers with a new connection, and ends the one before.
+func (n *negotiator) connect(ctx context.Context, r *remote) ([]byte, error) {
+	p, err := newPeer(n)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.answer(ctx, r); err != nil {
+		p.close()
+		return nil, err
+	}
+	out, err := n.render(p.local.answer(r))
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	before := n.current()
+	if err := n.replace(p); err != nil {
+		return nil, err
+	}
+	n.agree(p, r)
+	if before != nil {
+		before.close()
+	}
+	return out, nil
+}
+
+// Accept implements carrier.Carrier.
+func (n *negotiator) Accept(_ context.Context, answer []byte) error {
+	p := n.current()
+	if !n.offered || p == nil {
+		return media.ErrState
+	}
+	r, err := readRemote(answer, n.codecs, true)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !p.ready:
+		if err := p.feed(&r, webrtc.SDPTypeAnswer, p.local.mid, "active"); err != nil {
+			return err
+		}
+	case p.fed.fp != r.fp:
+		return ErrFingerprint // another device answered the same offer; it needs a leg of its own
+	case p.fed.ufrag != r.ufrag || p.fed.pwd != r.pwd:
+		return ErrICE
+	}
+	n.agree(p, &r)
+	return nil
+}
+
+// replace makes p the leg's connection, unless the leg has ended.
+func (n *negotiator) replace(p *peer) error {
+	n.mu.Lock()
+	closed := n.closed
+	if !closed {
+		n.peer = p
+	}
+	n.mu.Unlock()
+	if closed {
+		p.close()
+		return media.ErrClosed
+	}
+	return nil
+}
+
+// agree puts an agreement into force.
+func (n *negotiator) agree(p *peer, r *remote) {
+	n.mu.Lock()
+	n.agreed, n.proto, n.hash = true, r.agreed.Proto, r.fp.hash
+	n.mu.Unlock()
+	n.port.Agree(r.agreed, p)
+}
+
+// render writes a description and raises its version if it differs from the one before (RFC 3264 section 8).
+func (n *negotiator) render(s *sdp.Session) ([]byte, error) {
+	s.Origin.ID, s.Origin.Version = n.id, n.version
+	out, err := s.Marshal()
+	if err == nil && n.sent != nil && !bytes.Equal(out, n.sent) {
+		n.version++
+		s.Origin.Version = n.version
+		out, err = s.Marshal()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("webrtc: writing description: %w", err)
+	}
+	n.sent = bytes.Clone(out)
+	return out, nil
+}
+
+// Security implements carrier.Carrier.
+func (n *negotiator) Security() carrier.Security {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.agreed {
+		return carrier.Security{}
+	}
+	s := carrier.Security{KeyMethod: "DTLS-SRTP", Profile: n.proto, FingerprintHash: n.hash}
+	if name := n.peer.suite.Load(); name != nil && n.peer.known.Load() {
+		s.Suite, s.PeerVerified = *name, true
+	}
+	return s
+}
+
+// failed ends the leg: the peer of its connection is not the one of the description, or misbehaves.
+func (n *negotiator) failed(p *peer, reason string) {
+	if n.current() == p {
+		n.port.Fail(reason)
+	}
+}
+
+// lost tells the leg that the peer of its connection is gone.
+func (n *negotiator) lost(p *peer) {
+	if n.current() == p {
+		n.port.Lost()
+	}
+}
+
+// Close implements carrier.Carrier.
+func (n *negotiator) Close() {
+	n.mu.Lock()
+	n.closed = true
+	p := n.peer
+	n.mu.Unlock()
+	if p != nil {
+		p.close()
+	}
+}
