@@ -64,7 +64,7 @@ func (n *node) onCall(ctx context.Context, c *sip.Call) {
 
 // answer opens the caller's leg and accepts the call.
 func (s *site) answer(ctx context.Context, c *sip.Call) (*media.Leg, error) {
-	leg, err := s.node.engine.NewLeg(media.LegConfig{SignallingSecure: c.Secure()})
+	leg, err := s.node.newLeg(c.Transport() == "WSS", c.Secure())
 	if err != nil {
 		_ = c.Reject(503)
 		return nil, err

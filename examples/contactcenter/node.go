@@ -22,6 +22,7 @@ import (
 	"github.com/ringfence/ringfence/sip/toll"
 	"github.com/ringfence/ringfence/sip/trunk"
 	"github.com/ringfence/ringfence/srtp/media"
+	"github.com/ringfence/ringfence/srtp/webrtc"
 	"github.com/ringfence/ringfence/tenant"
 )
 
@@ -37,8 +38,9 @@ type node struct {
 	ep        *sip.Endpoint
 	registrar *registrar.Registrar
 	bindings  *bindstore.Store // what of the registrar survives a restart
-	engine    *media.Engine
-	carriers  *trunk.Group // nil: no way outside
+	engine    *media.Engine    // legs of phones
+	browsers  *webrtc.Engine   // legs of browsers, which live in engine
+	carriers  *trunk.Group     // nil: no way outside
 	plan      trunk.Plan
 	toll      *toll.Guard
 	verifier  *stir.Verifier // nil: callers are not checked
@@ -88,24 +90,27 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 	if n.engine, err = media.New(media.Config{Addr: addr, PortMin: uint16(cfg.Media.PortMin), PortMax: uint16(cfg.Media.PortMax), Timeout: timeout, Logger: log}); err != nil {
 		return nil, errors.Join(err, n.bindings.Close())
 	}
+	if n.browsers, err = webrtc.New(webrtc.Config{Media: n.engine, Addr: addr, PortMin: uint16(cfg.Media.PortMin), PortMax: uint16(cfg.Media.PortMax)}); err != nil {
+		return nil, errors.Join(err, n.closeMedia(), n.bindings.Close())
+	}
 	allow, err := cfg.Listen.allowed()
 	if err != nil {
-		return nil, errors.Join(err, n.engine.Close(), n.bindings.Close())
+		return nil, errors.Join(err, n.closeMedia(), n.bindings.Close())
 	}
 	client, err := sip.ClientTLS(nil, nil)
 	if err != nil {
-		return nil, errors.Join(err, n.engine.Close(), n.bindings.Close())
+		return nil, errors.Join(err, n.closeMedia(), n.bindings.Close())
 	}
 	if n.ep, err = sip.New(sip.Config{
 		Realm: n.realm, Peer: n.admit, OnCall: n.onCall, Registrar: n.registrar, AllowSources: allow, Client: client, OnSecurity: n.suspicious, Logger: log,
 		Emergency: func(number string) bool { return n.carriers != nil && n.carriers.IsEmergency(number) },
 	}); err != nil {
-		return nil, errors.Join(err, n.engine.Close(), n.bindings.Close())
+		return nil, errors.Join(err, n.closeMedia(), n.bindings.Close())
 	}
 	for _, tc := range cfg.Tenants {
 		s, err := openSite(ctx, n, tc)
 		if err != nil {
-			return nil, errors.Join(err, n.ep.Close(), n.engine.Close(), n.bindings.Close(), n.closeStores())
+			return nil, errors.Join(err, n.ep.Close(), n.closeMedia(), n.bindings.Close(), n.closeStores())
 		}
 		n.sites = append(n.sites, s)
 		n.byRealm[s.realm()] = s
@@ -114,9 +119,27 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 		}
 	}
 	if err := errors.Join(n.openToll(), n.openIdentity(), n.openCarriers()); err != nil {
-		return nil, errors.Join(err, n.closeCarriers(), n.ep.Close(), n.engine.Close(), n.bindings.Close(), n.closeStores())
+		return nil, errors.Join(err, n.closeCarriers(), n.ep.Close(), n.closeMedia(), n.bindings.Close(), n.closeStores())
 	}
 	return n, nil
+}
+
+// closeMedia ends all legs.
+func (n *node) closeMedia() error {
+	err := n.engine.Close()
+	if n.browsers == nil {
+		return err
+	}
+	return errors.Join(err, n.browsers.Close())
+}
+
+// newLeg opens a leg for a phone, or for a browser, whose keys are agreed by DTLS.
+func (n *node) newLeg(browser, secure bool) (*media.Leg, error) {
+	cfg := media.LegConfig{SignallingSecure: secure}
+	if browser {
+		return n.browsers.NewLeg(cfg)
+	}
+	return n.engine.NewLeg(cfg)
 }
 
 func (n *node) closeCarriers() error {
@@ -168,7 +191,7 @@ func (n *node) run(ctx context.Context, hurry context.Context, out io.Writer) er
 	}()
 	err := n.serve(ctx, hurry, out, &wg)
 	n.ready.Store(false)
-	errs := []error{err, n.closeCarriers(), n.ep.Close(), n.engine.Close(), n.bindings.Close()}
+	errs := []error{err, n.closeCarriers(), n.ep.Close(), n.closeMedia(), n.bindings.Close()}
 	close(quit)
 	wg.Wait()
 	for _, s := range n.sites {

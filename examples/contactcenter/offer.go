@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ringfence/ringfence/acd"
@@ -82,7 +83,7 @@ func (s *site) ring(ctx context.Context, user, from string, ringing func()) (*se
 }
 
 func (s *site) ringFlow(ctx context.Context, b registrar.Binding, user, from string, ringing func()) (*session, error) {
-	leg, err := s.node.engine.NewLeg(media.LegConfig{SignallingSecure: true})
+	leg, err := s.node.newLeg(behindWebSocket(b), true)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +97,11 @@ func (s *site) ringFlow(ctx context.Context, b registrar.Binding, user, from str
 	}
 	call.OnDigit(func(d byte) { _ = leg.InjectDigit(d) }) // INFO; a leg that is closed needs none
 	return &session{agent: user, call: call, leg: leg}, nil
+}
+
+// behindWebSocket reports whether a device is a browser (RFC 7118 section 5.5): its Contact says so.
+func behindWebSocket(b registrar.Binding) bool {
+	return strings.Contains(strings.ToLower(b.Contact)+";", ";transport=ws;")
 }
 
 // Withdraw releases an agent who answered when the caller had just gone.

@@ -80,7 +80,7 @@ func (s *site) dialOut(ctx context.Context, c *sip.Call, number string) (*media.
 	}
 	out, err := s.node.carriers.Dial(ctx, call, func(context.Context, string) (sip.Media, error) {
 		var err error
-		far, err = s.node.engine.NewLeg(media.LegConfig{SignallingSecure: true})
+		far, err = s.node.newLeg(false, true)
 		return far, err
 	})
 	if err != nil {
