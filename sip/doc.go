@@ -11,6 +11,18 @@
 // Browsers connect by [Endpoint.ServeWSS], SIP over WebSocket (RFC 7118), and are endpoints like any other from there on. [Certificates] are read from
 // files that are renewed.
 //
+// # Calls
+//
+// A [Call] is one dialog, whichever side began it. Incoming: [Call.Ring], [Call.Progress] for early media (reliably, RFC 3262), [Call.Answer] or [Call.Reject]. Placed by
+// us: [Endpoint.Dial], over a flow on which somebody registered or a connection that we open, whose certificate is verified at every reconnect. Of the
+// forks that answer, the first is the call; the others are acknowledged and ended. [Call.Reoffer] offers media again, [Call.OnTransfer] serves REFER, [Call.Refer] asks for
+// one, [Config.OnReplace] decides about INVITEs with Replaces, [Call.SendDigit] and [Call.OnDigit] are DTMF by INFO. Both sides prove from time to time that they
+// are still there (session timers, RFC 4028), so a call whose peer has died ends. [Call.Snapshot] is a call as plain values, from which [Endpoint.Resume] continues it on another
+// node, with new media. Requests that the peer sends in one dialog are served in the order in which they arrived.
+//
+// What belongs to a carrier (failover, health, caller identity, emergency calls) is in sip/trunk; who may call what and for how much in sip/toll; who really calls in
+// sip/stir; bodies of events in sip/event; what phones are told in sip/provision.
+//
 // # Security
 //
 // A listener is TLS 1.2 or newer with AEAD suites; [ServerTLS] and [ClientTLS] are the only way to make one. A plaintext listener
@@ -38,11 +50,14 @@
 //
 // A phone is reached over the connection on which it registered and never by dialing what its Contact or Path claims. Binding.Flow names that connection with
 // a MAC: a name that was made up, or kept from a connection that is gone, reaches nothing, whoever has the address today.
+// Requests inside a dialog come from its own flow, or from one on which its user has authenticated. A transfer is declined unless a handler takes it; the handler decides who may
+// transfer whom. A dialog of another realm is as good as none to an INVITE with Replaces. [Config.OnSecurity] is told of suspicious traffic in a form that a stranger cannot
+// use to fill a log.
 // Nobody watches anything unless [Config.OnSubscribe] allows it, for the user that proved a password, at each refresh again.
 //
 // # Goroutines
 //
-// One goroutine runs [Config.OnCall] for each incoming call, and ends when that function returns. [Endpoint.Dial] works in its caller's
+// One goroutine runs [Config.OnCall] for each incoming call, and ends when that function returns; after [Call.Detach] the call lives on without one. [Endpoint.Dial] works in its caller's
 // goroutine; a call it gave up has one more until its INVITE transaction is over. A Registration has one, a Serve method one per connection, a WebSocket
 // no other; [Certificates] have none, a [Subscription] has none while it waits.
 // [Endpoint.Close] stops and waits for all of them. Handlers must return when their context ends, which is when the call ends.

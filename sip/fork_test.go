@@ -95,3 +95,29 @@ func TestEveryForkThatAnswersIsAcknowledgedAndTheExtraOnesEnded(t *testing.T) {
 	reply(p, invite, "200 OK", "forkC", "ANSWER") // late, when the call is over already
 	ended("forkC")
 }
+
+// A call that is queued elsewhere says so every minute; that is no reason to give it up.
+func TestManyProvisionalResponses(t *testing.T) {
+	ca := siptest.NewAuthority(t)
+	address, accepted := uas(t, ca)
+	client, err := sip.ClientTLS(nil, ca.Pool())
+	require.NoError(t, err)
+	ep, err := sip.New(sip.Config{Client: client})
+	require.NoError(t, err)
+	defer ep.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	dialed := make(chan error, 1)
+	go func() { // ends with the answer below
+		_, err := ep.Dial(ctx, sip.DialConfig{Target: "sip:9000@acme.test", Address: address, From: "sip:1001@acme.test"}, &media{})
+		dialed <- err
+	}()
+	p := <-accepted
+	invite := p.Want("INVITE")
+	for range 40 {
+		reply(p, invite, "182 Queued", "there", "")
+	}
+	reply(p, invite, "200 OK", "there", "ANSWER")
+	p.Want("ACK")
+	require.NoError(t, <-dialed)
+}
