@@ -4,93 +4,35 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/acd"
+	"github.com/ringfence/ringfence/internal/browser"
 )
 
-// browserPage is the page of sip/browsertest, with JsSIP and SIP.js in it.
-func browserPage(t *testing.T) []byte {
+// openBrowser starts Chromium with a microphone that says a tone, and a site for its pages.
+func openBrowser(t *testing.T, freq float64) (chrome context.Context, origin string) {
 	t.Helper()
-	missing := func(why string) {
-		t.Helper()
-		if os.Getenv("RINGFENCE_PEERS") == "required" {
-			t.Fatal(why)
-		}
-		t.Skip("left out: " + why)
-	}
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
-	for _, tool := range []string{"chromium", "node"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(tool + " is not installed")
-		}
-	}
-	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
-	dir := filepath.Join(cache, "ringfence", "browsertest")
-	want, err := os.ReadFile("../../sip/browsertest/package-lock.json")
-	require.NoError(t, err)
-	if have, err := os.ReadFile(filepath.Join(dir, "done-package-lock.json")); err != nil || !bytes.Equal(have, want) {
-		missing("the npm packages are not in " + dir + ": run .ci/peers")
-	}
-	cmd := exec.Command(filepath.Join(dir, "node_modules", ".bin", "esbuild"), "../../sip/browsertest/page.js", "--bundle", "--format=iife")
-	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(dir, "node_modules"))
-	out, err := cmd.Output()
-	require.NoError(t, err)
-	return out
-}
-
-// openBrowser starts Chromium and a site for its pages.
-func openBrowser(t *testing.T) (browser context.Context, origin string) {
-	t.Helper()
-	script := browserPage(t)
+	pages := browser.Site(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/page.js" {
-			w.Header().Set("Content-Type", "text/javascript")
-			_, _ = w.Write(script)
-			return
-		}
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = w.Write([]byte("<!doctype html><meta charset=utf-8><script src=/page.js></script>"))
-	})}
+	web := &http.Server{Handler: pages}
 	done := make(chan error, 1)
 	go func() { done <- web.Serve(l) }() // ended and waited for below
-	var opts []chromedp.ExecAllocatorOption
-	for _, f := range []string{
-		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync",
-		"ignore-certificate-errors", "use-fake-device-for-media-stream", "use-fake-ui-for-media-stream", "allow-loopback-in-peer-connection",
-	} {
-		opts = append(opts, chromedp.Flag(f, true))
-	}
-	opts = append(opts, chromedp.Flag("use-file-for-fake-audio-capture", microphone(t, 1700)), chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()), chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
-	alloc, kill := chromedp.NewExecAllocator(context.Background(), opts...)
-	browser, closeBrowser := chromedp.NewContext(alloc)
 	t.Cleanup(func() {
-		_ = chromedp.Cancel(browser) // waits for the process, which is killed with its context if it does not end by itself
-		closeBrowser()
-		kill()
-		chromedp.FromContext(browser).Allocator.Wait()
 		require.NoError(t, web.Close())
 		require.ErrorIs(t, <-done, http.ErrServerClosed)
 	})
-	require.NoError(t, chromedp.Do(browser))
-	return browser, fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)
+	return browser.Start(t, chromedp.Flag("use-file-for-fake-audio-capture", microphone(t, freq))), fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)
 }
 
 // microphone is a WAV file with a tone, for a browser to hear.
@@ -111,37 +53,17 @@ func microphone(t *testing.T, freq float64) string {
 	return path
 }
 
-// page is a browser phone.
-type page struct {
-	t   *testing.T
-	tab context.Context
-}
-
-func (p *page) eval(js string) string {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.tab, 30*time.Second)
-	defer cancel()
-	out, err := chromedp.Run(ctx, chromedp.Evaluate[string](js, chromedp.EvalAwaitPromise))
-	require.NoError(p.t, err, js)
-	return out
-}
-
-func (p *page) do(verb string) string { p.t.Helper(); return p.eval("phone." + verb) }
-
 // Browsers are phones: an agent answers a queue in one, a caller hears prompts and itself in another; what they say is recorded, and how it was protected is
 // on record.
 func TestBrowsersAsAgentAndCaller(t *testing.T) {
-	browser, origin := openBrowser(t)
+	chrome, origin := openBrowser(t, 1700)
 	w := startWorld(t, func(c *config) { c.Listen.WSS, c.Listen.Origins = "127.0.0.1:0", []string{"http://localhost:*"} })
-	open := func(library, user string) *page {
+	open := func(library, user string) *browser.Tab {
 		t.Helper()
-		tab, cancel := chromedp.NewContext(browser)
-		t.Cleanup(cancel)
-		p := &page{t, tab}
-		require.NoError(t, chromedp.Do(tab, chromedp.Navigate(origin+"/")))
-		p.eval(fmt.Sprintf("window.phone = new phones[%q]({ url: %q, user: %q, domain: %q, password: %q }), 'made'", library, "wss://"+w.node.wssAddr, user, "acme.localhost", w.passwords["acme/"+user]))
-		require.Equal(t, "connected", p.do("connect()"))
-		require.Equal(t, "registered", p.do("register()"))
+		p := browser.Open(t, chrome, origin+"/")
+		p.Eval(fmt.Sprintf("window.phone = new phones[%q]({ url: %q, user: %q, domain: %q, password: %q }), 'made'", library, "wss://"+w.node.wssAddr, user, "acme.localhost", w.passwords["acme/"+user]))
+		require.Equal(t, "connected", p.Do("connect()"))
+		require.Equal(t, "registered", p.Do("register()"))
 		return p
 	}
 
@@ -149,13 +71,13 @@ func TestBrowsersAsAgentAndCaller(t *testing.T) {
 	eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })
 	phone := w.phone("acme", "1009", func(c *softphoneConfig) { c.voice = tone(t, 600) })
 	c := w.dial(phone, "9001")
-	require.Equal(t, "answered", agent.do("called"))
-	require.Equal(t, "heard", agent.do("heard()"))
+	require.Equal(t, "answered", agent.Do("called"))
+	require.Equal(t, "heard", agent.Do("heard()"))
 	eventually(t, "the caller hears the agent's microphone", func() bool { return c.ears.hears(1700) })
-	require.Equal(t, "held", agent.do("hold()"))
-	require.Equal(t, "resumed", agent.do("resume()"))
+	require.Equal(t, "held", agent.Do("hold()"))
+	require.Equal(t, "resumed", agent.Do("resume()"))
 	eventually(t, "the caller hears the agent again", func() bool { return c.ears.hears(1700) })
-	require.Equal(t, "ended", agent.do("hangup()"))
+	require.Equal(t, "ended", agent.Do("hangup()"))
 	eventually(t, "the record", func() bool { return len(w.find(named("ended"))) == 1 && len(w.find(named("recording"))) == 1 })
 	e := w.find(named("ended"))[0]
 	require.Equal(t, "agent", e.Record.Cause)
@@ -166,9 +88,8 @@ func TestBrowsersAsAgentAndCaller(t *testing.T) {
 	require.Zero(t, code, out)
 
 	caller := open("sipjs", "1010")
-	require.Equal(t, "answered", caller.do("call('9002')"))
-	require.Equal(t, "heard", caller.do("heard()"), "its own voice")
-	require.Equal(t, "ended", caller.do("hangup()"))
+	require.Equal(t, "answered", caller.Do("call('9002')"))
+	require.Equal(t, "heard", caller.Do("heard()"), "its own voice")
+	require.Equal(t, "ended", caller.Do("hangup()"))
 	eventually(t, "the record", func() bool { return len(w.find(named("ended"))) == 2 })
-	require.False(t, errors.Is(browser.Err(), context.Canceled))
 }

@@ -1,16 +1,12 @@
 package browsertest
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringfence/ringfence/internal/browser"
 	"github.com/ringfence/ringfence/internal/leaktest"
 	"github.com/ringfence/ringfence/sip"
 	"github.com/ringfence/ringfence/sip/registrar"
@@ -31,45 +28,6 @@ const (
 	password = "correct horse"
 )
 
-// missing leaves a test out if a peer is not installed. Where the peers were promised it fails instead: a suite that skips everything is green too.
-func missing(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("RINGFENCE_PEERS") == "required" {
-		t.Fatalf("left out: %s: %s", t.Name(), why)
-	}
-	t.Skipf("left out: %s: %s", t.Name(), why)
-}
-
-// bundle makes one script of page.js and the libraries.
-func bundle(t *testing.T) []byte {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
-	for _, tool := range []string{"chromium", "node"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, tool+" is not installed")
-		}
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		missing(t, err.Error())
-	}
-	dir := filepath.Join(cache, "ringfence", "browsertest")
-	want, err := os.ReadFile("package-lock.json")
-	require.NoError(t, err)
-	if have, err := os.ReadFile(filepath.Join(dir, "done-package-lock.json")); err != nil || !bytes.Equal(have, want) {
-		missing(t, "the npm packages are not in "+dir+": run .ci/peers")
-	}
-	cmd := exec.Command(filepath.Join(dir, "node_modules", ".bin", "esbuild"), "page.js", "--bundle", "--format=iife")
-	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(dir, "node_modules"))
-	out, err := cmd.Output()
-	if err != nil {
-		missing(t, "the npm packages in "+dir+" are not whole: run .ci/peers: "+err.Error())
-	}
-	return out
-}
-
 // site is an endpoint that browsers may use from the pages of one origin, and a browser.
 type site struct {
 	*sip.Endpoint
@@ -82,21 +40,13 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	script := bundle(t)
+	pages := browser.Site(t)
 	s := &site{t: t, registrar: registrar.New(registrar.Config{})}
 	ca := siptest.NewAuthority(t)
 	tc, err := sip.ServerTLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue(time.Time{}, domain, "agent."+domain, "evil.test")}})
 	require.NoError(t, err)
 
-	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/page.js" {
-			w.Header().Set("Content-Type", "text/javascript")
-			_, _ = w.Write(script)
-			return
-		}
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = w.Write([]byte("<!doctype html><meta charset=utf-8><script src=/page.js></script>"))
-	})}
+	web := &http.Server{Handler: pages}
 	wl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	webDone := make(chan error, 1)
@@ -121,29 +71,13 @@ func newSite(t *testing.T) *site {
 	}()
 	s.url = fmt.Sprintf("wss://%s:%d/sip?token=today", domain, l.Addr().(*net.TCPAddr).Port)
 
-	var opts []chromedp.ExecAllocatorOption
-	for _, f := range []string{
-		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync",
-		"ignore-certificate-errors", "use-fake-device-for-media-stream", "use-fake-ui-for-media-stream", "allow-loopback-in-peer-connection",
-	} {
-		opts = append(opts, chromedp.Flag(f, true))
-	}
-	opts = append(opts, chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()), chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"))
-	alloc, kill := chromedp.NewExecAllocator(context.Background(), opts...)
-	browser, closeBrowser := chromedp.NewContext(alloc)
-	s.browser = browser
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(browser) // waits for the process, which is killed with its context if it does not end by itself
-		closeBrowser()
-		kill()
-		chromedp.FromContext(browser).Allocator.Wait()
+	t.Cleanup(func() { // after the browser's end: what is registered last is cleaned up first
 		require.NoError(t, s.Close())
 		require.ErrorIs(t, <-served, sip.ErrClosed)
 		require.NoError(t, web.Close())
 		require.ErrorIs(t, <-webDone, http.ErrServerClosed)
 	})
-	require.NoError(t, chromedp.Do(browser))
+	s.browser = browser.Start(t, chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"))
 	return s
 }
 
@@ -225,36 +159,12 @@ func (p *passOn) Accept(_ context.Context, answer []byte) error {
 	return nil
 }
 
-// phone is a page with a phone in it.
-type phone struct {
-	t   *testing.T
-	tab context.Context
-}
-
-// open opens a page of an origin in a tab of its own.
-func (s *site) open(t *testing.T, origin, library, user, pass string) *phone {
+// open opens a page of an origin in a tab of its own, and makes a phone in it.
+func (s *site) open(t *testing.T, origin, library, user, pass string) *browser.Tab {
 	t.Helper()
-	tab, cancel := chromedp.NewContext(s.browser)
-	t.Cleanup(cancel)
-	p := &phone{t, tab}
-	require.NoError(t, chromedp.Do(tab, chromedp.Navigate(origin+"/")))
-	p.eval(fmt.Sprintf("window.phone = new phones[%q]({ url: %q, user: %q, domain: %q, password: %q }), 'made'", library, s.url, user, domain, pass))
+	p := browser.Open(t, s.browser, origin+"/")
+	p.Eval(fmt.Sprintf("window.phone = new phones[%q]({ url: %q, user: %q, domain: %q, password: %q }), 'made'", library, s.url, user, domain, pass))
 	return p
-}
-
-// eval evaluates an expression and waits for its promise.
-func (p *phone) eval(js string) string {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.tab, 30*time.Second)
-	defer cancel()
-	out, err := chromedp.Run(ctx, chromedp.Evaluate[string](js, chromedp.EvalAwaitPromise))
-	require.NoError(p.t, err, js)
-	return out
-}
-
-func (p *phone) do(verb string) string {
-	p.t.Helper()
-	return p.eval("phone." + verb)
 }
 
 func (s *site) reachable(user string) bool {
@@ -267,17 +177,17 @@ func TestBrowsers(t *testing.T) {
 	t.Run("foreign pages, wrong tokens and wrong passwords", func(t *testing.T) {
 		for _, library := range []string{"jssip", "sipjs"} {
 			evil := s.open(t, s.foreign, library, "1001", password)
-			require.Equal(t, "refused", evil.do("connect()"), "%s: the password is right, the page is not", library)
+			require.Equal(t, "refused", evil.Do("connect()"), "%s: the password is right, the page is not", library)
 
 			stale := s.open(t, s.origin, library, "1001", password)
-			stale.eval("window.phone = new phones." + library + "({ url: '" + strings.Replace(s.url, "today", "yesterday", 1) + "', user: '1001', domain: '" + domain + "', password: '' }), 'made'")
-			require.Equal(t, "refused", stale.do("connect()"), "%s: token", library)
+			stale.Eval("window.phone = new phones." + library + "({ url: '" + strings.Replace(s.url, "today", "yesterday", 1) + "', user: '1001', domain: '" + domain + "', password: '' }), 'made'")
+			require.Equal(t, "refused", stale.Do("connect()"), "%s: token", library)
 
 			wrong := s.open(t, s.origin, library, "1001", "wrong")
-			require.Equal(t, "connected", wrong.do("connect()"))
-			require.Contains(t, wrong.do("register()"), "failed: ")
+			require.Equal(t, "connected", wrong.Do("connect()"))
+			require.Contains(t, wrong.Do("register()"), "failed: ")
 			require.False(t, s.reachable("1001"))
-			require.Equal(t, "stopped", wrong.do("stop()"))
+			require.Equal(t, "stopped", wrong.Do("stop()"))
 		}
 		require.GreaterOrEqual(t, s.Stats().RefusedUpgrades, uint64(4))
 		require.Zero(t, s.Stats().Bans)
@@ -285,36 +195,36 @@ func TestBrowsers(t *testing.T) {
 
 	t.Run("calls", func(t *testing.T) {
 		j, k := s.open(t, s.origin, "jssip", "1001", password), s.open(t, s.origin, "sipjs", "1002", password)
-		for _, p := range []*phone{j, k} {
-			require.Equal(t, "connected", p.do("connect()"))
-			require.Equal(t, "registered", p.do("register()"))
+		for _, p := range []*browser.Tab{j, k} {
+			require.Equal(t, "connected", p.Do("connect()"))
+			require.Equal(t, "registered", p.Do("register()"))
 		}
 		require.True(t, s.reachable("1001"))
 		require.True(t, s.reachable("1002"))
 
-		require.Equal(t, "answered", j.do("call('1002')"))
-		require.Equal(t, "answered", k.do("called"))
-		require.Equal(t, "heard", j.do("heard()"))
-		require.Equal(t, "heard", k.do("heard()"))
-		require.Equal(t, "held", j.do("hold()"))
-		require.Equal(t, "sendonly", k.do("told()"))
-		require.Equal(t, "resumed", j.do("resume()"))
-		require.Equal(t, "sendrecv", k.do("told()"))
-		require.Equal(t, "heard", k.do("heard()"))
-		require.Equal(t, "ended", j.do("hangup()"))
-		require.Equal(t, "ended", k.do("over"))
+		require.Equal(t, "answered", j.Do("call('1002')"))
+		require.Equal(t, "answered", k.Do("called"))
+		require.Equal(t, "heard", j.Do("heard()"))
+		require.Equal(t, "heard", k.Do("heard()"))
+		require.Equal(t, "held", j.Do("hold()"))
+		require.Equal(t, "sendonly", k.Do("told()"))
+		require.Equal(t, "resumed", j.Do("resume()"))
+		require.Equal(t, "sendrecv", k.Do("told()"))
+		require.Equal(t, "heard", k.Do("heard()"))
+		require.Equal(t, "ended", j.Do("hangup()"))
+		require.Equal(t, "ended", k.Do("over"))
 
-		require.Equal(t, "answered", k.do("call('1001')"))
-		require.Equal(t, "answered", j.do("called"))
-		require.Equal(t, "heard", k.do("heard()"))
-		require.Equal(t, "heard", j.do("heard()"))
-		require.Equal(t, "ended", j.do("hangup()"), "the one who was called")
-		require.Equal(t, "ended", k.do("over"))
+		require.Equal(t, "answered", k.Do("call('1001')"))
+		require.Equal(t, "answered", j.Do("called"))
+		require.Equal(t, "heard", k.Do("heard()"))
+		require.Equal(t, "heard", j.Do("heard()"))
+		require.Equal(t, "ended", j.Do("hangup()"), "the one who was called")
+		require.Equal(t, "ended", k.Do("over"))
 
-		require.Equal(t, "unregistered", j.do("unregister()"))
+		require.Equal(t, "unregistered", j.Do("unregister()"))
 		require.False(t, s.reachable("1001"))
-		require.Contains(t, k.do("call('1001')"), "failed: ")
-		require.Equal(t, "stopped", k.do("stop()"))
+		require.Contains(t, k.Do("call('1001')"), "failed: ")
+		require.Equal(t, "stopped", k.Do("stop()"))
 		require.Eventually(t, func() bool { return !s.reachable("1002") }, 10*time.Second, 10*time.Millisecond)
 	})
 	require.Zero(t, s.Stats().Malformed, "what real browsers send is not malformed")

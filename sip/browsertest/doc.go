@@ -1,7 +1,7 @@
 // Package browsertest proves package sip against real browsers: Chromium with JsSIP and with SIP.js registers, calls, holds and hangs up over WebSocket,
 // and hears what the other says. It holds tests only.
 //
-// Chromium and node must be installed, and the npm packages of package-lock.json, which .ci/peers puts into the cache of the user, not into the tree. What is
+// Chromium and node must be installed, and the npm packages of internal/browser, which .ci/peers puts into the cache of the user, not into the tree. What is
 // missing is left out and said so; with RINGFENCE_PEERS=required it is a failure.
 //
 // # Security
