@@ -5,6 +5,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -106,12 +107,14 @@ func TestStrangersAreNotHeard(t *testing.T) {
 		mu.Lock()
 		replay := sent[i%len(sent)]
 		mu.Unlock()
+		_, err := caller.conn.WriteToUDP(replay, target) // and from the caller's own address, as somebody on the path can
+		require.NoError(t, err)
 		for _, p := range [][]byte{forged.next(), replay} {
 			_, err := stranger.conn.WriteToUDP(p, target)
 			require.NoError(t, err)
 		}
 		// Plain RTP from the caller's own address: somebody behind the same NAT, or a phone that fell back to no encryption.
-		_, err := caller.conn.WriteToUDP(forged.next(), target)
+		_, err = caller.conn.WriteToUDP(forged.next(), target)
 		require.NoError(t, err)
 	}
 	grown := func(what string) float64 {
@@ -137,5 +140,8 @@ func TestStrangersAreNotHeard(t *testing.T) {
 	}
 	require.Empty(t, stranger.received(), "nothing is sent to a stranger")
 	wait()
-	control.Proves(t, "ENC-09")
+	for _, kind := range []string{"srtp-replay", "srtp-forged", "srtp-stranger"} {
+		eventually(t, "the security log", func() bool { return strings.Contains(s.stderr.String(), "msg=security kind="+kind) })
+	}
+	control.Proves(t, "ENC-09", "LOG-13")
 }
