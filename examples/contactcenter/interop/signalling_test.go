@@ -84,7 +84,7 @@ func TestSippThroughTLS(t *testing.T) {
 	require.NotContains(t, s.printed(), strings.Fields(sdesKey)[2][len("inline:"):], "the key of a call in a log")
 }
 
-var perMessage = regexp.MustCompile(`(?m)branch=[^;\s]+|tag=[^;\s]+|nonce="[^"]*"|^Call-ID: .*$`)
+var perMessage = regexp.MustCompile(`(?m)branch=[^;\s]+|tag=[^;\s]+|nonce="[^"]*"|^Call-ID: .*$|127\.0\.0\.1:\d+`)
 
 // anonymous takes out of a response what differs between any two, and the user's own name.
 func anonymous(response, user string) string {
