@@ -50,6 +50,7 @@ func (n *node) onCall(ctx context.Context, c *sip.Call) {
 		return
 	}
 	defer s.occupy(c.User())()
+	defer s.lightUp(c)()
 	switch flow := s.numbers[c.To()]; {
 	case flow != nil:
 		s.serve(ctx, c, flow, a)
@@ -73,6 +74,12 @@ func (s *site) answer(ctx context.Context, c *sip.Call) (*media.Leg, error) {
 	if err := c.Answer(ctx, leg); err != nil {
 		leg.Close()
 		return nil, err
+	}
+	s.mu.Lock()
+	l := s.lamps[c]
+	s.mu.Unlock()
+	if l != nil {
+		l.show("confirmed")
 	}
 	return leg, nil
 }

@@ -50,6 +50,7 @@ type node struct {
 	byRealm   map[string]*site
 	byDomain  map[string]*site
 	presence  chan presence
+	changed   chan presence // bindings, for who watches them
 	ready     atomic.Bool
 
 	sipAddr, wssAddr, managementAddr string // as bound, known once run has printed ready
@@ -65,7 +66,7 @@ type presence struct {
 func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, log *slog.Logger) (*node, error) {
 	n := &node{
 		cfg: cfg, dep: dep, log: log, events: &eventWriter{out: out, log: log}, byRealm: map[string]*site{}, byDomain: map[string]*site{},
-		presence: make(chan presence, 1<<14),
+		presence: make(chan presence, 1<<14), changed: make(chan presence, 1<<12),
 	}
 	// The channel holds more changes than there are phones. Should it ever be full, losing one would leave an agent in the wrong state, so the registrar waits.
 	onChange := func(realm, user string, reachable bool) { n.presence <- presence{realm, user, reachable} }
@@ -76,7 +77,7 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 	if n.bindings, err = bindstore.Open(ctx, filepath.Join(cfg.Data, "bindings.db")); err != nil {
 		return nil, err
 	}
-	if n.registrar, err = registrar.Open(ctx, registrar.Config{OnChange: onChange}, n.bindings, time.Now()); err != nil {
+	if n.registrar, err = registrar.Open(ctx, registrar.Config{OnChange: onChange, OnEvent: n.bindingChanged}, n.bindings, time.Now()); err != nil {
 		return nil, errors.Join(err, n.bindings.Close())
 	}
 	addr, err := netip.ParseAddr(cfg.Media.Address)
@@ -102,7 +103,7 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 		return nil, errors.Join(err, n.closeMedia(), n.bindings.Close())
 	}
 	if n.ep, err = sip.New(sip.Config{
-		Realm: n.realm, Peer: n.admit, OnCall: n.onCall, Registrar: n.registrar, AllowSources: allow, Client: client, OnSecurity: n.suspicious, Logger: log,
+		Realm: n.realm, Peer: n.admit, OnCall: n.onCall, Registrar: n.registrar, AllowSources: allow, Client: client, OnSecurity: n.suspicious, OnSubscribe: n.watched, Logger: log,
 		Emergency: func(number string) bool { return n.carriers != nil && n.carriers.IsEmergency(number) },
 	}); err != nil {
 		return nil, errors.Join(err, n.closeMedia(), n.bindings.Close())
@@ -184,10 +185,14 @@ func (n *node) realm(domain, serverName string) (sip.Realm, error) {
 func (n *node) run(ctx context.Context, hurry context.Context, out io.Writer) error {
 	var wg sync.WaitGroup
 	quit := make(chan struct{})
-	wg.Add(1)
+	wg.Add(2)
 	go func() { // stopped by quit, waited for below
 		defer wg.Done()
 		n.followPresence(quit)
+	}()
+	go func() { // as above
+		defer wg.Done()
+		n.followBindings(quit)
 	}()
 	err := n.serve(ctx, hurry, out, &wg)
 	n.ready.Store(false)

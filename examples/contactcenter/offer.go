@@ -87,11 +87,22 @@ func (s *site) ringFlow(ctx context.Context, b registrar.Binding, user, from str
 	if err != nil {
 		return nil, err
 	}
+	light := s.newLamp(user, true)
 	call, err := s.node.ep.Dial(ctx, sip.DialConfig{
 		Target: b.Contact, Flow: b.Flow, Route: b.Path, From: "sip:" + from + "@" + s.tenant.Profile().Domain, FromName: from, Realm: s.realm(), User: user,
-		OnRinging: ringing,
+		OnRinging: func() {
+			light.show("early")
+			if ringing != nil {
+				ringing()
+			}
+		},
 	}, leg)
+	if err == nil {
+		light.show("confirmed")
+		err = call.Detach(func(error) { light.out() })
+	}
 	if err != nil {
+		light.out()
 		leg.Close()
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/ringfence/ringfence/recording/filestore"
 	recstore "github.com/ringfence/ringfence/recording/sqlstore"
 	"github.com/ringfence/ringfence/sip"
+	sipevent "github.com/ringfence/ringfence/sip/event"
 	"github.com/ringfence/ringfence/sip/stir"
 	"github.com/ringfence/ringfence/tenant"
 )
@@ -50,7 +51,9 @@ type site struct {
 	busy     map[string]int       // users on calls of their own
 	waived   map[string]time.Time // when a phone's use of a waiver was last recorded
 
-	consultations map[*sip.Call]*consultation // calls between phones, by the call of who placed them
+	dialogs       map[string]map[string]sipevent.Dialog // calls of users, for who watches them
+	lamps         map[*sip.Call]*lamp                   // of calls that users placed
+	consultations map[*sip.Call]*consultation           // calls between phones, by the call of who placed them
 }
 
 func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
@@ -68,7 +71,7 @@ func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
 	}
 	s := &site{
 		name: tc.Name, cfg: tc, tenant: t, node: n, log: n.log.With("tenant", tc.Name), prompts: p, program: program, numbers: map[string]*ivr.Flow{},
-		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{}, waived: map[string]time.Time{}, consultations: map[*sip.Call]*consultation{},
+		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{}, waived: map[string]time.Time{}, consultations: map[*sip.Call]*consultation{}, lamps: map[*sip.Call]*lamp{}, dialogs: map[string]map[string]sipevent.Dialog{},
 	}
 	for _, num := range tc.Numbers {
 		if s.numbers[num.Number], err = program.Flow(num.Flow); err != nil {
