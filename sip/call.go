@@ -8,6 +8,8 @@ import (
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/ringfence/ringfence/sip/internal/digest"
 )
 
 type callState int
@@ -30,14 +32,14 @@ type Call struct {
 	offer    []byte
 	replaced *Call // an incoming call that names another to be replaced
 
-	stx      *msg.ServerTx // the INVITE, incoming
-	invite   *msg.Request
-	pid      pendingID
-	password string  // answers challenges of our requests
-	dial     *dialed // how to reach the peer again when its connection is gone; nil for flows
-	ctx      context.Context
-	cancel   context.CancelFunc
-	done     chan struct{}
+	stx    *msg.ServerTx // the INVITE, incoming
+	invite *msg.Request
+	pid    pendingID
+	proof  *digest.Client // answers challenges of our requests; nil: none is answered
+	dial   *dialed        // how to reach the peer again when its connection is gone; nil for flows
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
 
 	mu        sync.Mutex
 	state     callState

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/ringfence/ringfence/sip/internal/digest"
 )
 
 // dialogID names a dialog (RFC 3261 section 12). Both tags are there, so two forks of one INVITE are two dialogs.
@@ -23,11 +25,11 @@ type dialog struct {
 	id                  dialogID
 	local, remote       party
 	localSeq, remoteSeq uint32
-	target              msg.Uri   // remote target: the peer's Contact
-	routes              []msg.Uri // route set, frozen when the dialog is made
-	network, addr       string    // the flow all requests take
-	contact             msg.Uri   // ours
-	authUser            string    // answers challenges, for calls that we placed
+	target              msg.Uri        // remote target: the peer's Contact
+	routes              []msg.Uri      // route set, frozen when the dialog is made
+	network, addr       string         // the flow all requests take
+	contact             msg.Uri        // ours
+	proof               []digest.Field // of our last INVITE
 }
 
 type party struct {
@@ -62,6 +64,11 @@ func (d *dialog) request(method msg.RequestMethod, seq uint32) *msg.Request {
 	req.AppendHeader(&id)
 	req.AppendHeader(&msg.CSeqHeader{SeqNo: seq, MethodName: method})
 	req.AppendHeader(&msg.ContactHeader{Address: *d.contact.Clone()})
+	if method == msg.ACK { // RFC 3261 section 13.2.2.4: nobody can challenge it, so it shows what the INVITE has shown
+		for _, f := range d.proof {
+			req.AppendHeader(header(f.Name, f.Value))
+		}
+	}
 	req.SetTransport(carrier(d.network))
 	req.SetDestination(d.addr)
 	req.SetBody(nil)

@@ -34,6 +34,7 @@ type Endpoint struct {
 	caps    capabilities
 	subs    subscriptions
 	watches watches
+	proofs  proofs
 
 	mu        sync.Mutex
 	dialogs   map[dialogID]*Call
@@ -321,6 +322,7 @@ func (ep *Endpoint) Close() error {
 	_ = ep.tp.Close() // it closes connections; that a peer was gone before us is no error of ours
 	ep.conns.closeAll()
 	ep.wg.Wait()
+	ep.proofs.clear()
 	return nil
 }
 

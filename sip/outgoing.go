@@ -77,20 +77,15 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 		return nil, err
 	}
 	p := &placing{c: c, ringing: dc.OnRinging, progress: dc.OnProgress, early: dc.EarlyMedia}
-	var auth Header
 	for try := 0; ; try++ {
-		req := c.inviteRequest(dc, kind, body, auth)
+		req, sent := c.inviteRequest(dc, kind, body)
 		res, err := p.invite(ctx, req)
 		if err != nil {
 			c.finish(err)
 			return nil, err
 		}
 		switch {
-		case (res.StatusCode == 401 || res.StatusCode == 407) && dc.Password != "" && try < 3:
-			if auth, err = answerChallenge(ep, res, req, c.d.authUser, dc.Password); err != nil {
-				c.finish(err)
-				return nil, err
-			}
+		case try < 3 && challenged(c.proof, res, sent):
 			continue
 		case res.StatusCode == 422 && try < 3 && minSE(res) > c.session.interval: // RFC 4028 section 7.3
 			c.session.interval = minSE(res)
@@ -142,17 +137,19 @@ func (ep *Endpoint) newOutgoing(ctx context.Context, dc DialConfig, m Media) (*C
 	}
 	cctx, cancel := context.WithCancel(context.Background())
 	src := streamSource(flow)
-	c := &Call{ep: ep, id: randomID(), src: src, realm: dc.Realm, user: dc.User, to: target.User, from: from.User, password: dc.Password, dial: how,
+	c := &Call{ep: ep, id: randomID(), src: src, realm: dc.Realm, user: dc.User, to: target.User, from: from.User, dial: how,
 		state: stateEarly, turn: turn{by: we}, ctx: cctx, cancel: cancel, done: make(chan struct{}), media: m}
 	remote := *target.Clone()
 	remote.UriParams, remote.Headers = nil, nil
 	c.d = dialog{
 		id: dialogID{callID: randomID(), local: randomID()}, local: party{strings.ReplaceAll(dc.FromName, `"`, "'"), from}, remote: party{"", remote},
-		target: target, routes: routes, network: src.network, addr: src.addr, authUser: dc.AuthUser,
+		target: target, routes: routes, network: src.network, addr: src.addr,
 	}
-	if c.d.authUser == "" {
-		c.d.authUser = from.User
+	user := dc.AuthUser
+	if user == "" {
+		user = from.User
 	}
+	c.proof = ep.proofAt(how, src, from.Host, user, dc.Password)
 	c.d.contact = ep.contactFor(src, from.User)
 	return c, nil
 }
@@ -182,7 +179,7 @@ func (ep *Endpoint) route(ctx context.Context, flow string, how *dialed) (*conn,
 	}
 }
 
-func (c *Call) inviteRequest(dc DialConfig, kind string, body []byte, auth Header) *msg.Request {
+func (c *Call) inviteRequest(dc DialConfig, kind string, body []byte) (*msg.Request, []digest.Field) {
 	c.mu.Lock()
 	req := c.d.request(msg.INVITE, 0)
 	c.mu.Unlock()
@@ -193,27 +190,11 @@ func (c *Call) inviteRequest(dc DialConfig, kind string, body []byte, auth Heade
 	for _, h := range dc.Headers {
 		req.AppendHeader(header(h.Name, h.Value))
 	}
-	if auth.Name != "" {
-		req.AppendHeader(header(auth.Name, auth.Value))
-	}
+	sent := c.proveInvite(req)
 	c.askSession(req, true)
 	req.AppendHeader(header("Content-Type", kind))
 	req.SetBody(body)
-	return req
-}
-
-// answerChallenge returns the header that answers the challenges of a 401 or 407 (RFC 3261 section 22).
-func answerChallenge(_ *Endpoint, res *msg.Response, req *msg.Request, user, password string) (Header, error) {
-	asked, answered := "WWW-Authenticate", "Authorization"
-	if res.StatusCode == 407 {
-		asked, answered = "Proxy-Authenticate", "Proxy-Authorization"
-	}
-	var challenges []string
-	for _, h := range res.GetHeaders(asked) {
-		challenges = append(challenges, h.Value())
-	}
-	v, err := digest.Answer(challenges, []string{digest.SHA256, digest.MD5}, string(req.Method), req.Recipient.String(), user, password)
-	return Header{answered, v}, err
+	return req, sent
 }
 
 // placing is an INVITE under way.

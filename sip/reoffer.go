@@ -149,13 +149,12 @@ func (c *Call) offered(ctx context.Context, req *msg.Request) (*msg.Response, er
 		return res, err
 	}
 	for try := 0; ; try++ {
+		sent := c.proveInvite(req)
 		res, err := c.reinvite(ctx, req)
-		if err != nil || (res.StatusCode != 401 && res.StatusCode != 407) || c.password == "" || try > 0 {
+		if err != nil || try == maxTries || !challenged(c.proof, res, sent) {
 			return res, err
 		}
-		if req, err = c.withCredentials(res, req); err != nil {
-			return nil, err
-		}
+		req = c.repeat(req)
 	}
 }
 

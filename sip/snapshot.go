@@ -139,13 +139,14 @@ func (ep *Endpoint) restore(ctx context.Context, s Snapshot, rc ResumeConfig, m 
 	src := streamSource(flow)
 	cctx, cancel := context.WithCancel(context.Background())
 	c := &Call{
-		ep: ep, id: s.ID, incoming: s.Incoming, src: src, realm: s.Realm, user: s.User, to: s.To, from: s.From, password: rc.Password, dial: how,
+		ep: ep, id: s.ID, incoming: s.Incoming, src: src, realm: s.Realm, user: s.User, to: s.To, from: s.From, dial: how,
 		ctx: cctx, cancel: cancel, done: make(chan struct{}), state: stateUp, media: m,
 	}
 	c.d = dialog{
 		id: dialogID{s.CallID, s.LocalTag, s.RemoteTag}, local: party{s.LocalName, uris[0]}, remote: party{s.RemoteName, uris[1]}, target: uris[2], routes: routes,
-		localSeq: s.LocalSeq + resumeGap, remoteSeq: s.RemoteSeq, network: src.network, addr: src.addr, authUser: uris[0].User,
+		localSeq: s.LocalSeq + resumeGap, remoteSeq: s.RemoteSeq, network: src.network, addr: src.addr,
 	}
+	c.proof = ep.proofAt(how, src, uris[0].Host, uris[0].User, rc.Password)
 	c.d.contact = ep.contactFor(src, uris[3].User)
 	for _, p := range s.Peer {
 		switch p {
