@@ -20,7 +20,11 @@ import (
 
 // ask answers a request with 401 and challenges, and takes the ACK.
 func ask(p *siptest.Peer, req siptest.Message, challenges ...string) {
-	lines := []string{"SIP/2.0 401 Unauthorized", "Via: " + req.Header.Get("Via"), "From: " + req.Header.Get("From"), "To: " + req.Header.Get("To") + ";tag=no",
+	to := req.Header.Get("To")
+	if !strings.Contains(to, "tag=") {
+		to += ";tag=no"
+	}
+	lines := []string{"SIP/2.0 401 Unauthorized", "Via: " + req.Header.Get("Via"), "From: " + req.Header.Get("From"), "To: " + to,
 		"Call-ID: " + req.Header.Get("Call-Id"), "CSeq: " + req.Header.Get("Cseq")}
 	for _, c := range challenges {
 		lines = append(lines, "WWW-Authenticate: "+c)
