@@ -49,6 +49,7 @@ type Call struct {
 	peer      abilities
 	media     Media
 	turn      turn
+	lane      lane
 	awaiting  map[uint32]*accepted
 	reliable  *provisional // without PRACK yet
 	rseq      uint32       // of the last reliable provisional response of ours

@@ -39,6 +39,7 @@ type Endpoint struct {
 	mu        sync.Mutex
 	dialogs   map[dialogID]*Call
 	invites   map[inviteID]*placed // calls we placed, from their INVITE until 64*T1 after their end, to answer every 2xx
+	over      []overInvite         // those of calls that are over, in the order in which they are to be forgotten
 	pending   map[pendingID]*Call  // INVITEs without an answer, to recognise merged requests and to find by CANCEL
 	listeners map[*listener]struct{}
 	closed    bool
@@ -107,7 +108,8 @@ func New(cfg Config) (*Endpoint, error) {
 	tlsTransport := &msg.TransportTLS{TransportTCP: &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}}
 	ep.tp = msg.NewTransportLayer(noResolver(), parser, nil, msg.WithTransportLayerLogger(lib),
 		msg.WithTransportLayerTransports(msg.TransportsConfig{TCP: tcp, TLS: tlsTransport}))
-	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(ep.onLate2xx))
+	ep.tp.OnMessage(ep.arrived) // before the transaction layer adds its own
+	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(ep.onStray))
 	ep.tx.OnRequest(ep.onRequest)
 	ep.out = newOutbox(ep)
 	ep.wg.Add(3)
@@ -172,6 +174,7 @@ func (ep *Endpoint) expireLoop() {
 		case now := <-t.C:
 			ep.cfg.Registrar.Expire(now)
 			ep.subs.expire(now)
+			ep.forgetInvites(now)
 		}
 	}
 }

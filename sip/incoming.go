@@ -197,11 +197,27 @@ func (ep *Endpoint) forget(c *Call) {
 	id := inviteID{c.d.id.callID, c.d.id.local}
 	if p := ep.invites[id]; p != nil && !ep.closed {
 		p.call, p.d = nil, c.d
-		time.AfterFunc(64*t1, func() {
-			ep.mu.Lock()
-			defer ep.mu.Unlock()
-			delete(ep.invites, id)
-		})
+		ep.over = append(ep.over, overInvite{id, time.Now().Add(64 * t1)})
+	}
+}
+
+// overInvite is an INVITE whose call is over, and when nobody can repeat an answer to it any more.
+type overInvite struct {
+	id    inviteID
+	until time.Time
+}
+
+// forgetInvites is called every second.
+func (ep *Endpoint) forgetInvites(now time.Time) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	n := 0
+	for n < len(ep.over) && now.After(ep.over[n].until) {
+		delete(ep.invites, ep.over[n].id)
+		n++
+	}
+	if ep.over = ep.over[n:]; len(ep.over) == 0 {
+		ep.over = nil
 	}
 }
 
@@ -220,13 +236,17 @@ func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 		ep.respond(req, tx, 481)
 		return
 	}
+	leave, joined := c.awaitTurn(req)
+	if joined {
+		defer leave()
+	}
 	if !ep.belongs(c, req, tx, src) {
 		return
 	}
 	c.mu.Lock()
 	seq := req.CSeq().SeqNo
-	// BYE is let through: requests are handled concurrently, and one that a later request overtook must still end the call.
-	stale := seq <= c.d.remoteSeq && req.Method != msg.BYE
+	// BYE is let through: one that a later request overtook, on another connection, must still end the call.
+	stale := !joined && seq <= c.d.remoteSeq && req.Method != msg.BYE
 	if seq > c.d.remoteSeq {
 		c.d.remoteSeq = seq
 	}

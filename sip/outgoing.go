@@ -204,6 +204,7 @@ type placing struct {
 	progress func(status int)
 	early    bool // take answers of provisional responses
 	rang     bool
+	answered bool   // by anything: it can be canceled (RFC 3261 section 9.1)
 	taken    string // tag of the fork whose early answer was taken
 }
 
@@ -266,43 +267,84 @@ func (p *placing) invite(ctx context.Context, req *msg.Request) (*msg.Response, 
 		return nil, fmt.Errorf("sip: INVITE: %w: %w", ErrTransport, err)
 	}
 	// Another 2xx is a repetition, whose ACK was lost, or another fork, which is acknowledged by its own tag and ended (RFC 3261 section 13.2.2.4).
-	ep := c.ep                                                                              // and not c, which the library's timer would keep for 64*T1
-	tx.OnRetransmission(func(res *msg.Response) { ep.spawn(func() { ep.onLate2xx(res) }) }) // apart: the library calls with its lock held
+	ep := c.ep // and not c, which the library's timer would keep for 64*T1
+	if req.Transport() == "UDP" {
+		tx.OnRetransmission(func(res *msg.Response) { ep.spawn(func() { ep.onStray(res) }) }) // apart: the library calls with its lock held
+	}
+	pl := &placed{call: c}
+	pl.begin(req)
 	ep.mu.Lock()
-	ep.invites[inviteID{c.d.id.callID, c.d.id.local}] = &placed{call: c}
+	ep.invites[inviteID{c.d.id.callID, c.d.id.local}] = pl
 	ep.mu.Unlock()
+	defer func() {
+		ep.mu.Lock()
+		pl.running, pl.tx, pl.heard = false, nil, nil
+		ep.mu.Unlock()
+	}()
 	if err := tx.Init(); err != nil {
 		tx.Terminate()
 		return nil, fmt.Errorf("sip: INVITE: %w: %w", ErrTransport, err)
 	}
-	provisional := false
+	ep.mu.Lock()
+	pl.tx = tx
+	ep.mu.Unlock()
 	for {
 		select {
+		case res := <-pl.answered:
+			return p.final(ctx, req, pl, res)
 		case res := <-tx.Responses():
-			switch {
-			case res.StatusCode < 200:
-				provisional = true
-				p.provisional(ctx, req, res)
-			case res.StatusCode < 300:
-				if err := c.establish(req, res); err != nil {
-					return nil, err
-				}
-				if req.Transport() != "UDP" {
-					// RFC 6026 keeps the transaction for 64*T1, to take more 2xx. On a reliable transport onLate2xx takes them, for a tenth of the memory.
+			if res.StatusCode >= 200 {
+				res, err := p.final(ctx, req, pl, res)
+				if req.Transport() != "UDP" { // where nothing is repeated the transaction need not stay, for 64*T1 (RFC 6026)
 					tx.Terminate()
 				}
-				return res, nil
-			default:
-				return res, nil
+				return res, err
 			}
+			p.catchUp(ctx, req, pl, res)
 		case <-tx.Done():
-			return nil, fmt.Errorf("sip: INVITE: %w", txError(tx.Err()))
+			select {
+			case res := <-pl.answered: // it was ended for that
+				return p.final(ctx, req, pl, res)
+			default:
+				return nil, fmt.Errorf("sip: INVITE: %w", txError(tx.Err()))
+			}
 		case <-ctx.Done():
-			c.ep.spawn(func() { c.giveUp(req, tx, provisional) }) // at most 64*T1 after the CANCEL
+			ep.mu.Lock()
+			pl.tx = nil
+			ep.mu.Unlock()
+			ep.spawn(func() { // at most 64*T1 after the CANCEL
+				select {
+				case res := <-pl.answered:
+					ep.onSecond2xx(pl, pl.seq, res)
+				default:
+					c.giveUp(req, tx, p.answered)
+				}
+			})
 			return nil, context.Cause(ctx)
 		case <-c.ep.done:
 			tx.Terminate()
 			return nil, ErrClosed
 		}
 	}
+}
+
+// catchUp takes the provisional responses up to res, in the order in which they were sent.
+func (p *placing) catchUp(ctx context.Context, req *msg.Request, pl *placed, res *msg.Response) {
+	for _, r := range p.c.ep.upTo(pl, res) {
+		if r.StatusCode < 200 {
+			p.answered = true
+			p.provisional(ctx, req, r)
+		}
+	}
+}
+
+// final takes a final response, and before it what was sent before it.
+func (p *placing) final(ctx context.Context, req *msg.Request, pl *placed, res *msg.Response) (*msg.Response, error) {
+	p.catchUp(ctx, req, pl, res)
+	if res.IsSuccess() {
+		if err := p.c.establish(req, res); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
