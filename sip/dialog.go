@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"strings"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -28,6 +29,7 @@ type dialog struct {
 	target              msg.Uri        // remote target: the peer's Contact
 	routes              []msg.Uri      // route set, frozen when the dialog is made
 	network, addr       string         // the flow all requests take
+	socket              netip.AddrPort // by which we send datagrams
 	contact             msg.Uri        // ours
 	proof               []digest.Field // of our last INVITE
 }
@@ -52,7 +54,12 @@ func (d *dialog) request(method msg.RequestMethod, seq uint32) *msg.Request {
 		}
 	}
 	req := msg.NewRequest(method, *target.Clone())
-	req.AppendHeader(via(d.network))
+	v := via(d.network)
+	req.AppendHeader(v)
+	if d.network == "UDP" { // the socket says which of our addresses it is, unless it has all of them; the Contact always does
+		req.Laddr = msg.Addr{IP: d.socket.Addr().AsSlice(), Port: int(d.socket.Port())}
+		v.Host, v.Port = d.contact.Host, d.contact.Port
+	}
 	for _, r := range routes {
 		req.AppendHeader(&msg.RouteHeader{Address: *r.Clone()})
 	}

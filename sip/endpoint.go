@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type Endpoint struct {
 	over      []overInvite         // those of calls that are over, in the order in which they are to be forgotten
 	pending   map[pendingID]*Call  // INVITEs without an answer, to recognise merged requests and to find by CANCEL
 	listeners map[*listener]struct{}
+	sockets   map[netip.AddrPort]int // of datagrams, being served
 	closed    bool
 	draining  atomic.Bool
 	// plainDigest is set by a waiver that lets passwords be asked for on plaintext.
@@ -94,7 +96,7 @@ func New(cfg Config) (*Endpoint, error) {
 	ep := &Endpoint{
 		life: life, end: end, supported: extensions,
 		cfg: cfg, log: cfg.Logger, auth: digest.NewServer(defaultNonceLife),
-		dialogs: make(map[dialogID]*Call), invites: make(map[inviteID]*placed), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), guards: newGuards(cfg), done: make(chan struct{}),
+		dialogs: make(map[dialogID]*Call), invites: make(map[inviteID]*placed), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), sockets: make(map[netip.AddrPort]int), guards: newGuards(cfg), done: make(chan struct{}),
 	}
 	if cfg.OnReplace != nil {
 		ep.supported += ", replaces"
@@ -221,11 +223,22 @@ func (ep *Endpoint) ServeInsecurePacket(ctx context.Context, pc net.PacketConn, 
 		pc.Close()
 		return ErrClosed
 	}
+	local := socketOf(pc)
+	ep.countSocket(local, 1)
+	defer ep.countSocket(local, -1)
 	err := newPacketGuard(pc, ep).serve()
 	if ctx.Err() != nil || ep.isClosed() {
 		return ErrClosed
 	}
 	return err
+}
+
+func (ep *Endpoint) countSocket(local netip.AddrPort, n int) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.sockets[local] += n; ep.sockets[local] == 0 {
+		delete(ep.sockets, local)
+	}
 }
 
 func (ep *Endpoint) serve(ctx context.Context, l net.Listener, d door, serve func(net.Listener) error) error {

@@ -56,6 +56,7 @@ func cancelOf(invite *msg.Request) *msg.Request {
 	req.AppendHeader(&mf)
 	req.SetTransport(invite.Transport())
 	req.SetDestination(invite.Destination())
+	req.Laddr = invite.Laddr
 	req.SetBody(nil)
 	return req
 }

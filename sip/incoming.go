@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"net"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -149,7 +150,7 @@ func (ep *Endpoint) newCall(req *msg.Request, src source, target msg.Uri, sdp []
 	c.d = dialog{
 		id:    dialogID{callID: req.CallID().Value(), local: randomID(), remote: fromTag},
 		local: party{to.DisplayName, *to.Address.Clone()}, remote: party{from.DisplayName, *from.Address.Clone()},
-		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr,
+		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr, socket: src.local,
 	}
 	c.d.contact = ep.contactFor(src, req.Recipient.User)
 	return c
@@ -164,6 +165,9 @@ func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
 			u.Host, u.Port = host, port
 		}
 	}
+	if src.local.IsValid() {
+		u.Host, u.Port = hostToward(src), int(src.local.Port())
+	}
 	if u.Host == "" {
 		u.Host = "127.0.0.1"
 	}
@@ -173,6 +177,23 @@ func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
 	}
 	u.UriParams.Add("transport", transport)
 	return u
+}
+
+// hostToward is the address of ours that the sender of a datagram reaches: that of the socket or, if it has all, the one by which we would send.
+func hostToward(src source) string {
+	ip := src.local.Addr()
+	if ip.IsUnspecified() {
+		c, err := net.Dial("udp", src.addr) // sends nothing
+		if err != nil {
+			return ""
+		}
+		defer c.Close()
+		ip = ipOf(c.LocalAddr())
+	}
+	if ip.Is6() {
+		return "[" + ip.String() + "]"
+	}
+	return ip.String()
 }
 
 // promote lists the dialog of a call that we placed.
@@ -302,7 +323,7 @@ func (ep *Endpoint) belongs(c *Call, req *msg.Request, tx *msg.ServerTx, src sou
 		}
 	}
 	c.mu.Lock()
-	c.d.network, c.d.addr = src.network, src.addr
+	c.d.network, c.d.addr, c.d.socket = src.network, src.addr, src.local
 	c.mu.Unlock()
 	return true
 }

@@ -131,19 +131,18 @@ func (ep *Endpoint) newOutgoing(ctx context.Context, dc DialConfig, m Media) (*C
 			how.serverName = canonicalHost(target.Host)
 		}
 	}
-	flow, err := ep.route(ctx, dc.Flow, how)
+	src, err := ep.route(ctx, dc.Flow, how)
 	if err != nil {
 		return nil, err
 	}
 	cctx, cancel := context.WithCancel(context.Background())
-	src := streamSource(flow)
 	c := &Call{ep: ep, id: randomID(), src: src, realm: dc.Realm, user: dc.User, to: target.User, from: from.User, dial: how,
 		state: stateEarly, turn: turn{by: we}, ctx: cctx, cancel: cancel, done: make(chan struct{}), media: m}
 	remote := *target.Clone()
 	remote.UriParams, remote.Headers = nil, nil
 	c.d = dialog{
 		id: dialogID{callID: randomID(), local: randomID()}, local: party{strings.ReplaceAll(dc.FromName, `"`, "'"), from}, remote: party{"", remote},
-		target: target, routes: routes, network: src.network, addr: src.addr,
+		target: target, routes: routes, network: src.network, addr: src.addr, socket: src.local,
 	}
 	user := dc.AuthUser
 	if user == "" {
@@ -165,17 +164,21 @@ func networkOf(c *conn) string {
 }
 
 // route finds the connection for a request: the flow of a registration, or one that we open.
-func (ep *Endpoint) route(ctx context.Context, flow string, how *dialed) (*conn, error) {
+func (ep *Endpoint) route(ctx context.Context, flow string, how *dialed) (source, error) {
 	switch {
 	case (flow == "") == (how == nil):
-		return nil, errors.New("sip: exactly one of Flow and Address is required")
+		return source{}, errors.New("sip: exactly one of Flow and Address is required")
 	case flow != "":
-		if c := ep.flowOf(flow); c != nil {
-			return c, nil
+		if src, ok := ep.flowOf(flow); ok {
+			return src, nil
 		}
-		return nil, ErrFlowGone
+		return source{}, ErrFlowGone
 	default:
-		return ep.out.connect(ctx, *how)
+		c, err := ep.out.connect(ctx, *how)
+		if err != nil {
+			return source{}, err
+		}
+		return streamSource(c), nil
 	}
 }
 
@@ -259,7 +262,7 @@ func (p *placing) provisional(ctx context.Context, req *msg.Request, res *msg.Re
 // invite runs one INVITE transaction to its final response. A 2xx has been acknowledged and is a dialog when it returns.
 func (p *placing) invite(ctx context.Context, req *msg.Request) (*msg.Response, error) {
 	c := p.c
-	if c.ep.conns.find(flowKey(req)) == nil {
+	if !c.ep.reachable(req) {
 		return nil, ErrFlowGone
 	}
 	tx, err := c.ep.tx.NewClientTransaction(ctx, req)

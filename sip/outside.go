@@ -52,16 +52,15 @@ func (ep *Endpoint) send(ctx context.Context, o letter, fill func(req *msg.Reque
 	if o.address != "" {
 		how = &dialed{address: o.address, serverName: canonicalHost(target.Host)}
 	}
-	c, err := ep.route(ctx, o.flow, how)
+	src, err := ep.route(ctx, o.flow, how)
 	if err != nil {
 		return err
 	}
 	remote := *target.Clone()
 	remote.UriParams, remote.Headers = nil, nil
-	src := streamSource(c)
 	d := dialog{
 		id: dialogID{callID: randomID(), local: randomID()}, local: party{strings.ReplaceAll(o.fromName, `"`, "'"), from}, remote: party{"", remote},
-		target: target, routes: routes, network: src.network, addr: src.addr, contact: ep.contactFor(src, from.User),
+		target: target, routes: routes, network: src.network, addr: src.addr, socket: src.local, contact: ep.contactFor(src, from.User),
 	}
 	proof := ep.proofAt(how, src, from.Host, from.User, o.password)
 	for try := 0; ; try++ {

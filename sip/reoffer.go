@@ -162,7 +162,7 @@ func (c *Call) reinvite(ctx context.Context, req *msg.Request) (*msg.Response, e
 	if err := c.reach(ctx, req); err != nil {
 		return nil, err
 	}
-	if c.ep.conns.find(flowKey(req)) == nil && req.Transport() != "UDP" {
+	if !c.ep.reachable(req) {
 		return nil, ErrFlowGone
 	}
 	tx, err := c.ep.tx.NewClientTransaction(ctx, req)

@@ -21,7 +21,8 @@ type source struct {
 	addr       string // ip:port
 	host       string // ip
 	ip         netip.Addr
-	origin     netip.Addr // ip, or its network: what limits and bans count by
+	origin     netip.Addr     // ip, or its network: what limits and bans count by
+	local      netip.AddrPort // of the socket, for datagrams
 	secure     bool
 	serverName string
 }
@@ -42,12 +43,20 @@ func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
 			return streamSource(c)
 		}
 	}
-	s := source{network: strings.ToUpper(req.Transport()), addr: req.Source()}
+	s := source{network: strings.ToUpper(req.Transport()), addr: req.Source(), local: socketOf(tx.Connection())}
 	s.host, _, _ = net.SplitHostPort(s.addr)
 	ap, _ := netip.ParseAddrPort(s.addr)
 	s.ip = ap.Addr().Unmap().WithZone("")
 	s.origin = guard.Source(s.ip)
 	return s
+}
+
+// socketOf is the address of the socket of a datagram.
+func socketOf(c interface{ LocalAddr() net.Addr }) netip.AddrPort {
+	if a, ok := c.LocalAddr().(*net.UDPAddr); ok {
+		return netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
+	}
+	return netip.AddrPort{}
 }
 
 func streamSource(c *conn) source {

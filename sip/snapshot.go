@@ -132,11 +132,10 @@ func (ep *Endpoint) restore(ctx context.Context, s Snapshot, rc ResumeConfig, m 
 			how.serverName = canonicalHost(uris[2].Host)
 		}
 	}
-	flow, err := ep.route(ctx, rc.Flow, how)
+	src, err := ep.route(ctx, rc.Flow, how)
 	if err != nil {
 		return nil, err
 	}
-	src := streamSource(flow)
 	cctx, cancel := context.WithCancel(context.Background())
 	c := &Call{
 		ep: ep, id: s.ID, incoming: s.Incoming, src: src, realm: s.Realm, user: s.User, to: s.To, from: s.From, dial: how,
@@ -144,7 +143,7 @@ func (ep *Endpoint) restore(ctx context.Context, s Snapshot, rc ResumeConfig, m 
 	}
 	c.d = dialog{
 		id: dialogID{s.CallID, s.LocalTag, s.RemoteTag}, local: party{s.LocalName, uris[0]}, remote: party{s.RemoteName, uris[1]}, target: uris[2], routes: routes,
-		localSeq: s.LocalSeq + resumeGap, remoteSeq: s.RemoteSeq, network: src.network, addr: src.addr,
+		localSeq: s.LocalSeq + resumeGap, remoteSeq: s.RemoteSeq, network: src.network, addr: src.addr, socket: src.local,
 	}
 	c.proof = ep.proofAt(how, src, uris[0].Host, uris[0].User, rc.Password)
 	c.d.contact = ep.contactFor(src, uris[3].User)

@@ -12,7 +12,7 @@ import (
 
 // transact sends a request that is not an INVITE and returns its final response.
 func (ep *Endpoint) transact(ctx context.Context, req *msg.Request) (*msg.Response, error) {
-	if ep.conns.find(flowKey(req)) == nil && req.Transport() != "UDP" {
+	if !ep.reachable(req) {
 		return nil, ErrFlowGone
 	}
 	tx, err := ep.tx.Request(ctx, req)
@@ -48,7 +48,7 @@ func txError(err error) error {
 
 // write sends a request outside any transaction: an ACK of a 2xx.
 func (ep *Endpoint) write(req *msg.Request) error {
-	if ep.conns.find(flowKey(req)) == nil && req.Transport() != "UDP" {
+	if !ep.reachable(req) {
 		return ErrFlowGone
 	}
 	return ep.tp.WriteMsg(req)
@@ -103,12 +103,13 @@ func (c *Call) repeat(req *msg.Request) *msg.Request {
 	}
 	again.SetTransport(req.Transport())
 	again.SetDestination(req.Destination())
+	again.Laddr = req.Laddr
 	return again
 }
 
 // reach makes sure that there is a connection for req.
 func (c *Call) reach(ctx context.Context, req *msg.Request) error {
-	if c.dial == nil || c.ep.conns.find(flowKey(req)) != nil {
+	if c.dial == nil || c.ep.reachable(req) {
 		return nil
 	}
 	conn, err := c.ep.out.connect(ctx, *c.dial)
