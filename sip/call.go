@@ -68,7 +68,7 @@ type abilities struct{ rel100, timer, replaces, update bool }
 
 func abilitiesOf(m msg.Message) abilities {
 	var a abilities
-	for _, tag := range values(m, "Supported", "Require") {
+	for tag := range values(m, "Supported", "Require") {
 		switch strings.ToLower(tag) {
 		case "100rel":
 			a.rel100 = true

@@ -51,7 +51,7 @@ func (ep *Endpoint) flowOf(token string) (source, bool) {
 	if c == nil || strconv.FormatInt(c.born.UnixNano(), 36) != born {
 		return source{}, false
 	}
-	return streamSource(c), true
+	return c.source(), true
 }
 
 // serves reports whether a socket for datagrams is served here, under a waiver that has not run out.

@@ -178,7 +178,7 @@ func (ep *Endpoint) route(ctx context.Context, flow string, how *dialed) (source
 		if err != nil {
 			return source{}, err
 		}
-		return streamSource(c), nil
+		return c.source(), nil
 	}
 }
 

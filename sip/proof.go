@@ -93,7 +93,7 @@ func challenged(c *digest.Client, res *msg.Response, sent []digest.Field) bool {
 		name, proxy = "Proxy-Authenticate", true
 	}
 	var values []string
-	for _, h := range res.GetHeaders(name) {
+	for h := range headers(res, name) {
 		values = append(values, h.Value())
 	}
 	return c.Challenged(values, proxy, sent) == nil

@@ -40,7 +40,7 @@ func carrier(network string) string {
 func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
 	if t, ok := tx.Connection().(*msg.TCPConnection); ok {
 		if c, ok := t.Conn.(*conn); ok { // every connection of the library is one of ours
-			return streamSource(c)
+			return c.source()
 		}
 	}
 	s := source{network: strings.ToUpper(req.Transport()), addr: req.Source(), local: socketOf(tx.Connection())}

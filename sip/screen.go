@@ -185,7 +185,7 @@ func (ep *Endpoint) policy(m *sieve.Message, src source) *sieve.Fault {
 	for _, h := range m.Other {
 		switch h.Name {
 		case "Require":
-			for _, tag := range splitList(h.Value) {
+			for tag := range listed(h.Value) {
 				if !ep.supports(m.Method, tag) {
 					required = append(required, tag)
 				}

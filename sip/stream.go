@@ -21,7 +21,10 @@ type conn struct {
 	secure     bool
 	dialed     bool // opened by us, to a peer whose certificate we verified
 	serverName string
-	alias      net.Addr   // see outbox.aliasFor; nil: the real remote address names the connection
+	alias      net.Addr // see outbox.aliasFor; nil: the real remote address names the connection
+	key        string   // flow, made when the connection is added to the table, as are the next three, and never changed
+	who        source
+	name, here net.Addr   // RemoteAddr and LocalAddr
 	peer       string     // whom the client certificate names; empty without one
 	web        *webSocket // of a browser; Conn then
 	trusted    atomic.Bool
@@ -31,7 +34,6 @@ type conn struct {
 	readOnce   sync.Once
 
 	// Touched by the one reader only.
-	src     source
 	in, out []byte
 	seen    int            // bytes of in that hold no end of a head
 	head    *sieve.Message // of the message whose body is awaited
@@ -167,11 +169,26 @@ func (c *conn) write(b []byte) {
 	}
 }
 
+// settle notes what is asked for with each message. It is called once, before the connection is anybody's but its maker's.
+func (c *conn) settle() {
+	c.name, c.here = written(c.RemoteAddr()), written(c.Conn.LocalAddr())
+	c.key = c.flow()
+	c.who = streamSource(c)
+}
+
+// writtenAddr is an address as text: the library asks for that several times for each message.
+type writtenAddr struct{ network, text string }
+
+func written(a net.Addr) *writtenAddr { return &writtenAddr{a.Network(), a.String()} }
+
+func (a *writtenAddr) Network() string { return a.network }
+func (a *writtenAddr) String() string  { return a.text }
+
 func (c *conn) source() source {
-	if c.src.conn == nil {
-		c.src = streamSource(c)
+	if c.who.conn == nil { // it is not in the table yet
+		return streamSource(c)
 	}
-	return c.src
+	return c.who
 }
 
 // trust lifts the deadline. The reader may sit in a Read that still has it, which Read handles.
@@ -187,10 +204,21 @@ func (c *conn) trust() {
 
 // RemoteAddr is what the library finds the connection by. Who is really there is c.raw.RemoteAddr.
 func (c *conn) RemoteAddr() net.Addr {
+	if c.name != nil {
+		return c.name
+	}
 	if c.alias != nil {
 		return c.alias
 	}
 	return c.Conn.RemoteAddr()
+}
+
+// LocalAddr is that of the connection.
+func (c *conn) LocalAddr() net.Addr {
+	if c.here != nil {
+		return c.here
+	}
+	return c.Conn.LocalAddr()
 }
 
 func (c *conn) Close() error {
@@ -201,6 +229,9 @@ func (c *conn) Close() error {
 
 // flow is the key by which the library's pool knows this connection: network and remote address.
 func (c *conn) flow() string {
+	if c.key != "" {
+		return c.key
+	}
 	network := "tcp"
 	if c.secure {
 		network = "tls"
