@@ -27,6 +27,7 @@ func (c *Call) Ring() error {
 	}
 	c.mu.Lock()
 	st := c.state
+	c.said()
 	c.mu.Unlock()
 	switch st {
 	case stateEnded:
@@ -77,6 +78,7 @@ func (c *Call) Answer(ctx context.Context, m Media) error {
 		return ErrCallEnded
 	}
 	c.state, c.media = stateUp, m
+	c.said()
 	c.mu.Unlock()
 	acked, err := c.accept(c.invite, c.stx, body, late, terms)
 	if err != nil {
@@ -214,6 +216,7 @@ func (c *Call) Reject(status int) error {
 func (c *Call) refuse(status int, cause error) bool {
 	c.mu.Lock()
 	early := c.state == stateEarly
+	c.said()
 	c.mu.Unlock()
 	if !early {
 		return false

@@ -50,6 +50,7 @@ type Call struct {
 	media     Media
 	turn      turn
 	lane      lane
+	trying    *time.Timer // until anything was said to the INVITE
 	awaiting  map[uint32]*accepted
 	reliable  *provisional // without PRACK yet
 	rseq      uint32       // of the last reliable provisional response of ours
@@ -189,6 +190,7 @@ func (c *Call) finish(cause error) *msg.Request {
 		c.reliable.timer.Stop()
 	}
 	c.session.stop()
+	c.said()
 	onEnd := c.onEnd
 	// Transactions remember the call for 64*T1; they must not keep its media alive.
 	c.awaiting, c.media, c.offer, c.reliable, c.answered, c.early, c.onEnd = nil, nil, nil, nil, nil, nil, nil

@@ -49,6 +49,7 @@ func (c *Call) Progress(ctx context.Context, m Media) error {
 		return ErrCallEnded
 	}
 	c.media, c.answered = m, body
+	c.said()
 	if late {
 		c.turn.by = we
 	}

@@ -66,9 +66,10 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 	ep.live.Add(1)
 	ep.stats.calls.Add(1)
 
-	_ = tx.Respond(ep.response(req, 100, nil)) // stops the library's own 100; losing it costs a retransmission
+	_ = tx.Receive(req) // as a repetition without an answer yet: it stops the library's own 100, which would read the request while it changes
 	// One To tag for every response to this INVITE (RFC 3261 section 8.2.6.2), the library's 487 to a CANCEL included.
 	req.To().Params.Add("tag", c.d.id.local)
+	c.sayTrying()
 	if !tx.OnCancel(func(*msg.Request) { ep.spawn(func() { c.end(ErrCanceled, false) }) }) { // apart: the library calls with its lock held
 		c.end(ErrCanceled, false)
 	}
@@ -96,6 +97,33 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 		}
 		ep.cfg.OnCall(c.ctx, c)
 	}()
+}
+
+// sayTrying sends 100 so that the caller repeats nothing; where nothing is repeated only if nothing else is said within 200 ms (RFC 3261 section 17.2.1).
+func (c *Call) sayTrying() {
+	say := func() { _ = c.stx.Respond(c.ep.response(c.invite, 100, nil)) } // losing it costs a retransmission
+	if c.src.network == "UDP" {
+		say()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trying = time.AfterFunc(trying, func() {
+		c.mu.Lock()
+		silent := c.state == stateEarly && c.trying != nil
+		c.mu.Unlock()
+		if silent {
+			c.ep.spawn(say)
+		}
+	})
+}
+
+// said is called before any other response to the INVITE. The caller holds c.mu.
+func (c *Call) said() {
+	if c.trying != nil {
+		c.trying.Stop()
+		c.trying = nil
+	}
 }
 
 // caller finds out whose call an INVITE is. When it cannot, it has answered the request.
