@@ -153,7 +153,7 @@ func (c *Call) Hangup(ctx context.Context) error {
 	if c.incoming && c.refuse(480, ErrLocalBye) {
 		return nil
 	}
-	bye := c.finish(ErrLocalBye)
+	bye := c.finish(ErrLocalBye, true)
 	if bye == nil {
 		return ErrCallEnded
 	}
@@ -162,8 +162,8 @@ func (c *Call) Hangup(ctx context.Context) error {
 
 // end is Hangup without waiting.
 func (c *Call) end(cause error, sayBye bool) {
-	bye := c.finish(cause)
-	if bye == nil || !sayBye {
+	bye := c.finish(cause, sayBye)
+	if bye == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -171,15 +171,15 @@ func (c *Call) end(cause error, sayBye bool) {
 	_ = c.sendBye(ctx, bye) // the peer is gone or will time out; the call is over here
 }
 
-// finish moves the call to its end once. It returns the BYE to send if the call was up.
-func (c *Call) finish(cause error) *msg.Request {
+// finish moves the call to its end once. With sayBye it returns the BYE to send, if the call was up.
+func (c *Call) finish(cause error, sayBye bool) *msg.Request {
 	c.mu.Lock()
 	if c.state == stateEnded {
 		c.mu.Unlock()
 		return nil
 	}
 	var bye *msg.Request
-	if c.state == stateUp {
+	if sayBye && c.state == stateUp {
 		bye = c.d.request(msg.BYE, 0)
 	}
 	c.state, c.cause = stateEnded, cause
@@ -210,7 +210,7 @@ func (c *Call) finish(cause error) *msg.Request {
 
 // shut ends the call when the endpoint closes: a BYE is written if the flow takes it, nothing is waited for.
 func (c *Call) shut() {
-	if bye := c.finish(ErrClosed); bye != nil {
+	if bye := c.finish(ErrClosed, true); bye != nil {
 		_ = c.ep.write(bye) // best effort by definition
 	}
 }

@@ -52,7 +52,12 @@ type DialConfig struct {
 }
 
 func flowKey(req *msg.Request) string {
-	return strings.ToLower(req.Transport()) + "/" + req.Destination()
+	switch t := req.Transport(); t {
+	case "TLS": // without one more string
+		return "tls/" + req.Destination()
+	default:
+		return strings.ToLower(t) + "/" + req.Destination()
+	}
 }
 
 // Dial places a call and returns when it is answered. A refusal is a *StatusError. When ctx ends first, the call is canceled; should the
@@ -81,7 +86,7 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 		req, sent := c.inviteRequest(dc, kind, body)
 		res, err := p.invite(ctx, req)
 		if err != nil {
-			c.finish(err)
+			c.finish(err, false)
 			return nil, err
 		}
 		switch {
@@ -93,7 +98,7 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 		case res.StatusCode >= 300:
 			err := statusError(res, "INVITE")
 			err.Rang = p.rang
-			c.finish(err)
+			c.finish(err, false)
 			return nil, err
 		}
 		if err := p.agree(ctx, res); err != nil {

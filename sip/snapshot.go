@@ -96,7 +96,7 @@ func (ep *Endpoint) Resume(ctx context.Context, s Snapshot, rc ResumeConfig, m M
 		return nil, err
 	}
 	if err := c.Reoffer(ctx); err != nil {
-		c.finish(err) // without BYE: another node may have more luck
+		c.finish(err, false) // without BYE: another node may have more luck
 		return nil, fmt.Errorf("sip: resume: %w", err)
 	}
 	return c, nil

@@ -95,8 +95,11 @@ func (c *conn) receive(b []byte) (int, error) {
 	if n > 0 {
 		c.heard.Add(1)
 	}
+	if err == nil {
+		return n, nil
+	}
 	var ne net.Error
-	if err == nil || !errors.As(err, &ne) || !ne.Timeout() {
+	if !errors.As(err, &ne) || !ne.Timeout() {
 		return n, err
 	}
 	switch {
