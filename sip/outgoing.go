@@ -30,7 +30,8 @@ type DialConfig struct {
 	From string
 	// FromName is the display name of the caller. If empty, none is sent.
 	FromName string
-	// Password answers digest challenges, those inside the call too. If empty, a challenge ends the call with *StatusError.
+	// Password answers digest challenges, those inside the call too; what one server asked for is kept, and shown to it at once by later requests. In the
+	// clear it is used under a waiver with Digest only. If empty, a challenge ends the call with *StatusError.
 	Password string
 	// AuthUser is the user that Password belongs to. If empty, the user of From.
 	AuthUser string
