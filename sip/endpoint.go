@@ -348,7 +348,9 @@ func randomID() string {
 	if _, err := rand.Read(b[:]); err != nil {
 		panic("sip: no randomness: " + err.Error())
 	}
-	return hex.EncodeToString(b[:])
+	var text [32]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // libraryLog passes on what the library logs at warning and above, without the message texts it adds: those hold credentials and SDES keys.

@@ -73,30 +73,35 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 	if !tx.OnCancel(func(*msg.Request) { ep.spawn(func() { c.end(ErrCanceled, false) }) }) { // apart: the library calls with its lock held
 		c.end(ErrCanceled, false)
 	}
-	go func() { // the goroutine of this call: ends when OnCall returns, waited for by Close
-		defer ep.wg.Done()
-		defer func() {
-			if r := recover(); r != nil {
-				ep.log.Error("sip: panic in OnCall", "call", c.id, "panic", r, "stack", string(debug.Stack()))
-				c.refuse(500, ErrLocalBye)
-				c.end(ErrLocalBye, true)
-			}
-			c.mu.Lock()
-			detached := c.detached
-			c.mu.Unlock()
-			if detached { // it ends by itself, and counts as alive until then
-				return
-			}
-			c.refuse(480, ErrLocalBye)
+	c.serve()
+}
+
+// serve runs the application's side of an incoming call in the goroutine that the library has given to its INVITE. It ends when OnCall returns, and
+// Close waits for it.
+func (c *Call) serve() {
+	ep := c.ep
+	defer ep.wg.Done()
+	defer func() {
+		if r := recover(); r != nil {
+			ep.log.Error("sip: panic in OnCall", "call", c.id, "panic", r, "stack", string(debug.Stack()))
+			c.refuse(500, ErrLocalBye)
 			c.end(ErrLocalBye, true)
-			ep.live.Add(-1)
-		}()
-		if old != nil {
-			ep.cfg.OnReplace(c.ctx, c, old)
+		}
+		c.mu.Lock()
+		detached := c.detached
+		c.mu.Unlock()
+		if detached { // it ends by itself, and counts as alive until then
 			return
 		}
-		ep.cfg.OnCall(c.ctx, c)
+		c.refuse(480, ErrLocalBye)
+		c.end(ErrLocalBye, true)
+		ep.live.Add(-1)
 	}()
+	if c.replaced != nil {
+		ep.cfg.OnReplace(c.ctx, c, c.replaced)
+		return
+	}
+	ep.cfg.OnCall(c.ctx, c)
 }
 
 // sayTrying sends 100 so that the caller repeats nothing; where nothing is repeated only if nothing else is said within 200 ms (RFC 3261 section 17.2.1).
@@ -177,7 +182,7 @@ func (ep *Endpoint) newCall(req *msg.Request, src source, target msg.Uri, sdp []
 	}
 	c.d = dialog{
 		id:    dialogID{callID: req.CallID().Value(), local: randomID(), remote: fromTag},
-		local: party{to.DisplayName, *to.Address.Clone()}, remote: party{from.DisplayName, *from.Address.Clone()},
+		local: party{to.DisplayName, to.Address}, remote: party{from.DisplayName, from.Address},
 		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr, socket: src.local,
 	}
 	c.d.contact = ep.contactFor(src, req.Recipient.User)
@@ -186,12 +191,9 @@ func (ep *Endpoint) newCall(req *msg.Request, src source, target msg.Uri, sdp []
 
 // contactFor is our Contact on a flow: the local address of the connection.
 func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
-	u := msg.Uri{Scheme: "sip", User: user, UriParams: msg.NewParams()}
+	u := msg.Uri{Scheme: "sip", User: user}
 	if src.conn != nil {
-		host, port, err := msg.ParseAddr(src.conn.LocalAddr().String())
-		if err == nil {
-			u.Host, u.Port = host, port
-		}
+		u.Host, u.Port = src.conn.localHost, src.conn.localPort
 	}
 	if src.local.IsValid() {
 		u.Host, u.Port = hostToward(src), int(src.local.Port())
@@ -203,7 +205,7 @@ func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
 	if transport == "wss" {
 		transport = "ws" // with or without TLS (RFC 7118 section 5.2)
 	}
-	u.UriParams.Add("transport", transport)
+	u.UriParams = msg.HeaderParams{{K: "transport", V: transport}}
 	return u
 }
 

@@ -144,7 +144,7 @@ func (ep *Endpoint) newOutgoing(ctx context.Context, dc DialConfig, m Media) (*C
 	cctx, cancel := context.WithCancel(context.Background())
 	c := &Call{ep: ep, id: randomID(), src: src, realm: dc.Realm, user: dc.User, to: target.User, from: from.User, dial: how,
 		state: stateEarly, turn: turn{by: we}, ctx: cctx, cancel: cancel, done: make(chan struct{}), media: m}
-	remote := *target.Clone()
+	remote := target
 	remote.UriParams, remote.Headers = nil, nil
 	c.d = dialog{
 		id: dialogID{callID: randomID(), local: randomID()}, local: party{strings.ReplaceAll(dc.FromName, `"`, "'"), from}, remote: party{"", remote},

@@ -84,8 +84,7 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 	}()
 	src := sourceOf(req, tx)
 	if req.IsAck() {
-		tx.Terminate() // an ACK has no transaction of its own; the library makes one for the ACK of a 2xx
-		ep.onACK(req)
+		tx.Terminate() // nobody waits for it: see acknowledged
 		return
 	}
 	// The screen has checked all of this; a message that came past it would be a mistake of ours, not a reason to crash.

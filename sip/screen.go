@@ -148,6 +148,9 @@ func (ep *Endpoint) screen(m *sieve.Message, f *sieve.Fault, src source) (pass b
 		}
 		return false, nil, true
 	}
+	if m.Method == "ACK" && ep.acknowledged(m) {
+		return false, nil, false
+	}
 	if m.Method == "OPTIONS" && m.To.Tag() == "" {
 		// Answered without authentication: it says no more than a wrong password would, and monitors ask it.
 		return false, ep.stateless(m, src, 200, ep.caps.options...), false

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	msg "github.com/emiago/sipgo/sip"
+
 	"github.com/ringfence/ringfence/sip/internal/sieve"
 )
 
@@ -24,6 +26,8 @@ type conn struct {
 	alias      net.Addr // see outbox.aliasFor; nil: the real remote address names the connection
 	key        string   // flow, made when the connection is added to the table, as are the next three, and never changed
 	who        source
+	localHost  string // and
+	localPort  int
 	name, here net.Addr   // RemoteAddr and LocalAddr
 	peer       string     // whom the client certificate names; empty without one
 	web        *webSocket // of a browser; Conn then
@@ -201,6 +205,7 @@ func (c *conn) write(b []byte) {
 func (c *conn) settle() {
 	c.name, c.here = written(c.RemoteAddr()), written(c.Conn.LocalAddr())
 	c.key = c.flow()
+	c.localHost, c.localPort, _ = msg.ParseAddr(c.here.String()) // without either, as for a transport that has none, a Contact says 127.0.0.1
 	c.who = streamSource(c)
 }
 
