@@ -1,12 +1,15 @@
 package sip
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/ringfence/ringfence/sip/internal/sieve"
 )
 
 // accepted is a 2xx to an INVITE that waits for its ACK.
@@ -27,6 +30,7 @@ func (c *Call) Ring() error {
 	}
 	c.mu.Lock()
 	st := c.state
+	c.said()
 	c.mu.Unlock()
 	switch st {
 	case stateEnded:
@@ -46,7 +50,7 @@ func (c *Call) Ring() error {
 func (c *Call) contactHeader() msg.Header {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return &msg.ContactHeader{Address: *c.d.contact.Clone()}
+	return &msg.ContactHeader{Address: c.d.contact}
 }
 
 // Answer accepts an incoming call with m and returns when the caller has acknowledged (RFC 3261 section 13.3.1.4). The 2xx is repeated
@@ -77,6 +81,7 @@ func (c *Call) Answer(ctx context.Context, m Media) error {
 		return ErrCallEnded
 	}
 	c.state, c.media = stateUp, m
+	c.said()
 	c.mu.Unlock()
 	acked, err := c.accept(c.invite, c.stx, body, late, terms)
 	if err != nil {
@@ -163,39 +168,44 @@ func respond2xx(tx *msg.ServerTx, res *msg.Response) error {
 	return err
 }
 
-// onACK matches the ACK of a 2xx.
-func (ep *Endpoint) onACK(req *msg.Request) {
-	if req.To() == nil || req.From() == nil || req.CallID() == nil || req.CSeq() == nil {
-		return
-	}
-	c := ep.findDialog(req)
+// acknowledged takes the ACK of a 2xx and reports whether it was one that a call waits for. It has no transaction, so the library would only make one to
+// throw it away; and whoever waits for it learns of it before what the peer has sent behind it. It is called by the reader of the connection.
+func (ep *Endpoint) acknowledged(m *sieve.Message) bool {
+	ep.mu.Lock()
+	c := ep.dialogs[dialogID{m.CallID, m.To.Tag(), m.From.Tag()}]
+	ep.mu.Unlock()
 	if c == nil {
-		return
+		return false
 	}
 	c.mu.Lock()
-	a := c.awaiting[req.CSeq().SeqNo]
+	defer c.mu.Unlock()
+	a := c.awaiting[m.Seq]
 	if a == nil {
-		c.mu.Unlock()
-		return
+		return false
 	}
-	delete(c.awaiting, req.CSeq().SeqNo)
+	delete(c.awaiting, m.Seq)
 	a.timer.Stop()
-	m := c.media
-	if !a.lateOffer {
+	if !a.lateOffer || c.media == nil {
 		c.turn.free()
+		close(a.acked)
+		return true
 	}
-	c.mu.Unlock()
-	if a.lateOffer && m != nil {
-		answer, _ := sessionOf(contentType(req), req.Body())
-		err := m.Accept(c.ctx, answer)
-		c.mu.Lock()
-		c.turn.free()
-		c.mu.Unlock()
-		if err != nil {
-			ep.log.Info("sip: answer in ACK refused", "call", c.id, "err", err)
-			c.end(ErrLocalBye, true)
-			return
-		}
+	kind, _ := m.Get("Content-Type")
+	body := bytes.Clone(m.Body)
+	media := c.media
+	ep.spawn(func() { c.answeredLate(a, media, kind, body) }) // apart: it may take its time
+	return true
+}
+
+// answeredLate takes the answer in an ACK to the offer in our 2xx.
+func (c *Call) answeredLate(a *accepted, m Media, kind string, body []byte) {
+	answer, _ := sessionOf(kind, body)
+	err := m.Accept(c.ctx, answer)
+	c.freeTurn()
+	if err != nil {
+		c.ep.log.Info("sip: answer in ACK refused", "call", c.id, "err", err)
+		c.end(ErrLocalBye, true)
+		return
 	}
 	close(a.acked)
 }
@@ -214,6 +224,7 @@ func (c *Call) Reject(status int) error {
 func (c *Call) refuse(status int, cause error) bool {
 	c.mu.Lock()
 	early := c.state == stateEarly
+	c.said()
 	c.mu.Unlock()
 	if !early {
 		return false

@@ -16,7 +16,7 @@ var errRefused = digest.ErrRefused
 func (ep *Endpoint) verify(req *msg.Request, src source, realm Realm) (user string, stale bool, err error) {
 	var values []string
 	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-		for _, h := range req.GetHeaders(name) {
+		for h := range headers(req, name) {
 			values = append(values, h.Value())
 		}
 	}

@@ -36,7 +36,7 @@ func benchMemory(t *testing.T) {
 		require.NoError(t, err)
 		calls = append(calls, c, <-up)
 	}
-	bare := bareCall(t)
+	bare := bareCall(t, false)
 	dial() // connections and tables are there
 	require.NoError(t, bare())
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/ringfence/ringfence/sip/internal/digest"
 )
 
 type callState int
@@ -30,14 +32,14 @@ type Call struct {
 	offer    []byte
 	replaced *Call // an incoming call that names another to be replaced
 
-	stx      *msg.ServerTx // the INVITE, incoming
-	invite   *msg.Request
-	pid      pendingID
-	password string  // answers challenges of our requests
-	dial     *dialed // how to reach the peer again when its connection is gone; nil for flows
-	ctx      context.Context
-	cancel   context.CancelFunc
-	done     chan struct{}
+	stx    *msg.ServerTx // the INVITE, incoming
+	invite *msg.Request
+	pid    pendingID
+	proof  *digest.Client // answers challenges of our requests; nil: none is answered
+	dial   *dialed        // how to reach the peer again when its connection is gone; nil for flows
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
 
 	mu        sync.Mutex
 	state     callState
@@ -47,6 +49,8 @@ type Call struct {
 	peer      abilities
 	media     Media
 	turn      turn
+	lane      lane
+	trying    *time.Timer // until anything was said to the INVITE
 	awaiting  map[uint32]*accepted
 	reliable  *provisional // without PRACK yet
 	rseq      uint32       // of the last reliable provisional response of ours
@@ -65,7 +69,7 @@ type abilities struct{ rel100, timer, replaces, update bool }
 
 func abilitiesOf(m msg.Message) abilities {
 	var a abilities
-	for _, tag := range values(m, "Supported", "Require") {
+	for tag := range values(m, "Supported", "Require") {
 		switch strings.ToLower(tag) {
 		case "100rel":
 			a.rel100 = true
@@ -149,7 +153,7 @@ func (c *Call) Hangup(ctx context.Context) error {
 	if c.incoming && c.refuse(480, ErrLocalBye) {
 		return nil
 	}
-	bye := c.finish(ErrLocalBye)
+	bye := c.finish(ErrLocalBye, true)
 	if bye == nil {
 		return ErrCallEnded
 	}
@@ -158,8 +162,8 @@ func (c *Call) Hangup(ctx context.Context) error {
 
 // end is Hangup without waiting.
 func (c *Call) end(cause error, sayBye bool) {
-	bye := c.finish(cause)
-	if bye == nil || !sayBye {
+	bye := c.finish(cause, sayBye)
+	if bye == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -167,15 +171,15 @@ func (c *Call) end(cause error, sayBye bool) {
 	_ = c.sendBye(ctx, bye) // the peer is gone or will time out; the call is over here
 }
 
-// finish moves the call to its end once. It returns the BYE to send if the call was up.
-func (c *Call) finish(cause error) *msg.Request {
+// finish moves the call to its end once. With sayBye it returns the BYE to send, if the call was up.
+func (c *Call) finish(cause error, sayBye bool) *msg.Request {
 	c.mu.Lock()
 	if c.state == stateEnded {
 		c.mu.Unlock()
 		return nil
 	}
 	var bye *msg.Request
-	if c.state == stateUp {
+	if sayBye && c.state == stateUp {
 		bye = c.d.request(msg.BYE, 0)
 	}
 	c.state, c.cause = stateEnded, cause
@@ -186,6 +190,7 @@ func (c *Call) finish(cause error) *msg.Request {
 		c.reliable.timer.Stop()
 	}
 	c.session.stop()
+	c.said()
 	onEnd := c.onEnd
 	// Transactions remember the call for 64*T1; they must not keep its media alive.
 	c.awaiting, c.media, c.offer, c.reliable, c.answered, c.early, c.onEnd = nil, nil, nil, nil, nil, nil, nil
@@ -205,7 +210,7 @@ func (c *Call) finish(cause error) *msg.Request {
 
 // shut ends the call when the endpoint closes: a BYE is written if the flow takes it, nothing is waited for.
 func (c *Call) shut() {
-	if bye := c.finish(ErrClosed); bye != nil {
+	if bye := c.finish(ErrClosed, true); bye != nil {
 		_ = c.ep.write(bye) // best effort by definition
 	}
 }

@@ -50,7 +50,7 @@ func capabilitiesOf(cfg Config, extensions string) capabilities {
 // optionTags returns the option tags of a header, in lower case.
 func optionTags(m msg.Message, name string) map[string]bool {
 	out := make(map[string]bool)
-	for _, tag := range values(m, name) {
+	for tag := range values(m, name) {
 		out[strings.ToLower(tag)] = true
 	}
 	return out

@@ -51,8 +51,9 @@ const (
 	retryAfter            = "10"             // seconds
 
 	// RFC 3261 section 17.1.1.1, the defaults. They are fixed: a process has one T1.
-	t1 = 500 * time.Millisecond
-	t2 = 4 * time.Second
+	t1     = 500 * time.Millisecond
+	trying = 200 * time.Millisecond // RFC 3261 section 17.2.1: after so much silence the caller gets 100
+	t2     = 4 * time.Second
 )
 
 // aeadSuites are the TLS 1.2 suites of the floor: AEAD with forward secrecy (RFC 9325 section 4.2). TLS 1.3 has only such suites.

@@ -49,6 +49,7 @@ func (c *Call) Progress(ctx context.Context, m Media) error {
 		return ErrCallEnded
 	}
 	c.media, c.answered = m, body
+	c.said()
 	if late {
 		c.turn.by = we
 	}
@@ -78,7 +79,7 @@ func (c *Call) provide(status int, body []byte, offered bool) error {
 	}
 	c.rseq++
 	p := &provisional{rseq: c.rseq, acked: make(chan struct{}), offered: offered}
-	contact := &msg.ContactHeader{Address: *c.d.contact.Clone()}
+	contact := &msg.ContactHeader{Address: c.d.contact}
 	p.res = c.ep.response(c.invite, status, body, contact, header("Require", "100rel"), header("RSeq", strconv.FormatUint(uint64(p.rseq), 10)), header("Allow", c.ep.caps.allow))
 	wait, spent := t1, time.Duration(0)
 	p.timer = time.AfterFunc(wait, func() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,12 +35,15 @@ type Endpoint struct {
 	caps    capabilities
 	subs    subscriptions
 	watches watches
+	proofs  proofs
 
 	mu        sync.Mutex
 	dialogs   map[dialogID]*Call
 	invites   map[inviteID]*placed // calls we placed, from their INVITE until 64*T1 after their end, to answer every 2xx
+	over      []overInvite         // those of calls that are over, in the order in which they are to be forgotten
 	pending   map[pendingID]*Call  // INVITEs without an answer, to recognise merged requests and to find by CANCEL
 	listeners map[*listener]struct{}
+	sockets   map[netip.AddrPort]int // of datagrams, being served
 	closed    bool
 	draining  atomic.Bool
 	// plainDigest is set by a waiver that lets passwords be asked for on plaintext.
@@ -92,7 +96,7 @@ func New(cfg Config) (*Endpoint, error) {
 	ep := &Endpoint{
 		life: life, end: end, supported: extensions,
 		cfg: cfg, log: cfg.Logger, auth: digest.NewServer(defaultNonceLife),
-		dialogs: make(map[dialogID]*Call), invites: make(map[inviteID]*placed), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), guards: newGuards(cfg), done: make(chan struct{}),
+		dialogs: make(map[dialogID]*Call), invites: make(map[inviteID]*placed), pending: make(map[pendingID]*Call), listeners: make(map[*listener]struct{}), sockets: make(map[netip.AddrPort]int), guards: newGuards(cfg), done: make(chan struct{}),
 	}
 	if cfg.OnReplace != nil {
 		ep.supported += ", replaces"
@@ -106,7 +110,8 @@ func New(cfg Config) (*Endpoint, error) {
 	tlsTransport := &msg.TransportTLS{TransportTCP: &msg.TransportTCP{WriteTimeout: 10 * time.Second, DialerCreate: noDialer}}
 	ep.tp = msg.NewTransportLayer(noResolver(), parser, nil, msg.WithTransportLayerLogger(lib),
 		msg.WithTransportLayerTransports(msg.TransportsConfig{TCP: tcp, TLS: tlsTransport}))
-	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(ep.onLate2xx))
+	ep.tp.OnMessage(ep.arrived) // before the transaction layer adds its own
+	ep.tx = msg.NewTransactionLayer(ep.tp, msg.WithTransactionLayerLogger(lib), msg.WithTransactionLayerUnhandledResponseHandler(ep.onStray))
 	ep.tx.OnRequest(ep.onRequest)
 	ep.out = newOutbox(ep)
 	ep.wg.Add(3)
@@ -171,6 +176,7 @@ func (ep *Endpoint) expireLoop() {
 		case now := <-t.C:
 			ep.cfg.Registrar.Expire(now)
 			ep.subs.expire(now)
+			ep.forgetInvites(now)
 		}
 	}
 }
@@ -217,11 +223,22 @@ func (ep *Endpoint) ServeInsecurePacket(ctx context.Context, pc net.PacketConn, 
 		pc.Close()
 		return ErrClosed
 	}
+	local := socketOf(pc)
+	ep.countSocket(local, 1)
+	defer ep.countSocket(local, -1)
 	err := newPacketGuard(pc, ep).serve()
 	if ctx.Err() != nil || ep.isClosed() {
 		return ErrClosed
 	}
 	return err
+}
+
+func (ep *Endpoint) countSocket(local netip.AddrPort, n int) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.sockets[local] += n; ep.sockets[local] == 0 {
+		delete(ep.sockets, local)
+	}
 }
 
 func (ep *Endpoint) serve(ctx context.Context, l net.Listener, d door, serve func(net.Listener) error) error {
@@ -321,6 +338,7 @@ func (ep *Endpoint) Close() error {
 	_ = ep.tp.Close() // it closes connections; that a peer was gone before us is no error of ours
 	ep.conns.closeAll()
 	ep.wg.Wait()
+	ep.proofs.clear()
 	return nil
 }
 
@@ -330,7 +348,9 @@ func randomID() string {
 	if _, err := rand.Read(b[:]); err != nil {
 		panic("sip: no randomness: " + err.Error())
 	}
-	return hex.EncodeToString(b[:])
+	var text [32]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // libraryLog passes on what the library logs at warning and above, without the message texts it adds: those hold credentials and SDES keys.

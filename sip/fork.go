@@ -26,7 +26,7 @@ func (c *Call) giveUp(req *msg.Request, tx *msg.ClientTx, provisional bool) {
 			case res.StatusCode < 200:
 				provisional = true
 			case res.StatusCode < 300:
-				c.ep.onLate2xx(res)
+				c.ep.onStray(res)
 				return
 			default:
 				return
@@ -56,6 +56,7 @@ func cancelOf(invite *msg.Request) *msg.Request {
 	req.AppendHeader(&mf)
 	req.SetTransport(invite.Transport())
 	req.SetDestination(invite.Destination())
+	req.Laddr = invite.Laddr
 	req.SetBody(nil)
 	return req
 }
@@ -88,26 +89,7 @@ func (c *Call) establish(req *msg.Request, res *msg.Response) error {
 	return nil
 }
 
-// onLate2xx takes the 2xx of an INVITE whose transaction is over.
-func (ep *Endpoint) onLate2xx(res *msg.Response) {
-	if !res.IsSuccess() || res.CSeq() == nil || res.CSeq().MethodName != msg.INVITE || res.From() == nil || res.CallID() == nil {
-		return
-	}
-	tag, _ := param(res.From().Params, "tag")
-	ep.mu.Lock()
-	p := ep.invites[inviteID{res.CallID().Value(), tag}]
-	ep.mu.Unlock()
-	if p != nil {
-		ep.onSecond2xx(p, res.CSeq().SeqNo, res)
-	}
-}
-
-// placed is an INVITE of ours as it is remembered for 64*T1 after its call, to answer every 2xx. The call itself is forgotten when it is over.
-type placed struct {
-	call *Call  // nil: over
-	d    dialog // then
-}
-
+// onSecond2xx acknowledges a 2xx that is none of the transaction; that of a fork which is not our call is ended.
 func (ep *Endpoint) onSecond2xx(p *placed, seq uint32, res *msg.Response) {
 	if res.To() == nil || res.StatusCode >= 300 {
 		return

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -49,36 +50,56 @@ func (c *Call) Header(name string) []string {
 		return nil
 	}
 	var out []string
-	for _, h := range m.GetHeaders(name) {
+	for h := range headers(m, name) {
 		out = append(out, h.Value())
 	}
 	return out
 }
 
+// headers ranges over the headers of a name. The library's GetHeaders writes each name it passes in lower case first, into new memory.
+func headers(m msg.Message, name string) iter.Seq[msg.Header] {
+	return func(yield func(msg.Header) bool) {
+		all, ok := m.(interface{ Headers() []msg.Header })
+		if !ok { // both kinds of messages have it
+			return
+		}
+		for _, h := range all.Headers() {
+			if n := h.Name(); len(n) == len(name) && strings.EqualFold(n, name) && !yield(h) {
+				return
+			}
+		}
+	}
+}
+
 // first returns the first value of a header, or the empty string. Compact forms were written out when the message was screened.
 func first(m msg.Message, name string) string {
-	if hs := m.GetHeaders(name); len(hs) > 0 {
-		return hs[0].Value()
+	for h := range headers(m, name) {
+		return h.Value()
 	}
 	return ""
 }
 
-// values returns the comma-separated members of all headers of a name, such as the option tags of Supported.
-func values(m msg.Message, names ...string) []string {
-	var out []string
-	for _, name := range names {
-		for _, h := range m.GetHeaders(name) {
-			for _, v := range splitList(h.Value()) {
-				if v != "" {
-					out = append(out, v)
+// values ranges over the comma-separated members of all headers of some names, such as the option tags of Supported.
+func values(m msg.Message, names ...string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, name := range names {
+			for h := range headers(m, name) {
+				for v := range listed(h.Value()) {
+					if v != "" && !yield(v) {
+						return
+					}
 				}
 			}
 		}
 	}
-	return out
 }
 
 // has reports whether an option tag or method is among the values of a header. Tags are compared without case (RFC 3261 section 7.3.1).
 func has(m msg.Message, tag string, names ...string) bool {
-	return slices.ContainsFunc(values(m, names...), func(v string) bool { return strings.EqualFold(v, tag) })
+	for v := range values(m, names...) {
+		if strings.EqualFold(v, tag) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"net"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -65,36 +66,69 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 	ep.live.Add(1)
 	ep.stats.calls.Add(1)
 
-	_ = tx.Respond(ep.response(req, 100, nil)) // stops the library's own 100; losing it costs a retransmission
+	_ = tx.Receive(req) // as a repetition without an answer yet: it stops the library's own 100, which would read the request while it changes
 	// One To tag for every response to this INVITE (RFC 3261 section 8.2.6.2), the library's 487 to a CANCEL included.
 	req.To().Params.Add("tag", c.d.id.local)
+	c.sayTrying()
 	if !tx.OnCancel(func(*msg.Request) { ep.spawn(func() { c.end(ErrCanceled, false) }) }) { // apart: the library calls with its lock held
 		c.end(ErrCanceled, false)
 	}
-	go func() { // the goroutine of this call: ends when OnCall returns, waited for by Close
-		defer ep.wg.Done()
-		defer func() {
-			if r := recover(); r != nil {
-				ep.log.Error("sip: panic in OnCall", "call", c.id, "panic", r, "stack", string(debug.Stack()))
-				c.refuse(500, ErrLocalBye)
-				c.end(ErrLocalBye, true)
-			}
-			c.mu.Lock()
-			detached := c.detached
-			c.mu.Unlock()
-			if detached { // it ends by itself, and counts as alive until then
-				return
-			}
-			c.refuse(480, ErrLocalBye)
+	c.serve()
+}
+
+// serve runs the application's side of an incoming call in the goroutine that the library has given to its INVITE. It ends when OnCall returns, and
+// Close waits for it.
+func (c *Call) serve() {
+	ep := c.ep
+	defer ep.wg.Done()
+	defer func() {
+		if r := recover(); r != nil {
+			ep.log.Error("sip: panic in OnCall", "call", c.id, "panic", r, "stack", string(debug.Stack()))
+			c.refuse(500, ErrLocalBye)
 			c.end(ErrLocalBye, true)
-			ep.live.Add(-1)
-		}()
-		if old != nil {
-			ep.cfg.OnReplace(c.ctx, c, old)
+		}
+		c.mu.Lock()
+		detached := c.detached
+		c.mu.Unlock()
+		if detached { // it ends by itself, and counts as alive until then
 			return
 		}
-		ep.cfg.OnCall(c.ctx, c)
+		c.refuse(480, ErrLocalBye)
+		c.end(ErrLocalBye, true)
+		ep.live.Add(-1)
 	}()
+	if c.replaced != nil {
+		ep.cfg.OnReplace(c.ctx, c, c.replaced)
+		return
+	}
+	ep.cfg.OnCall(c.ctx, c)
+}
+
+// sayTrying sends 100 so that the caller repeats nothing; where nothing is repeated only if nothing else is said within 200 ms (RFC 3261 section 17.2.1).
+func (c *Call) sayTrying() {
+	say := func() { _ = c.stx.Respond(c.ep.response(c.invite, 100, nil)) } // losing it costs a retransmission
+	if c.src.network == "UDP" {
+		say()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trying = time.AfterFunc(trying, func() {
+		c.mu.Lock()
+		silent := c.state == stateEarly && c.trying != nil
+		c.mu.Unlock()
+		if silent {
+			c.ep.spawn(say)
+		}
+	})
+}
+
+// said is called before any other response to the INVITE. The caller holds c.mu.
+func (c *Call) said() {
+	if c.trying != nil {
+		c.trying.Stop()
+		c.trying = nil
+	}
 }
 
 // caller finds out whose call an INVITE is. When it cannot, it has answered the request.
@@ -148,8 +182,8 @@ func (ep *Endpoint) newCall(req *msg.Request, src source, target msg.Uri, sdp []
 	}
 	c.d = dialog{
 		id:    dialogID{callID: req.CallID().Value(), local: randomID(), remote: fromTag},
-		local: party{to.DisplayName, *to.Address.Clone()}, remote: party{from.DisplayName, *from.Address.Clone()},
-		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr,
+		local: party{to.DisplayName, to.Address}, remote: party{from.DisplayName, from.Address},
+		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr, socket: src.local,
 	}
 	c.d.contact = ep.contactFor(src, req.Recipient.User)
 	return c
@@ -157,12 +191,12 @@ func (ep *Endpoint) newCall(req *msg.Request, src source, target msg.Uri, sdp []
 
 // contactFor is our Contact on a flow: the local address of the connection.
 func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
-	u := msg.Uri{Scheme: "sip", User: user, UriParams: msg.NewParams()}
+	u := msg.Uri{Scheme: "sip", User: user}
 	if src.conn != nil {
-		host, port, err := msg.ParseAddr(src.conn.LocalAddr().String())
-		if err == nil {
-			u.Host, u.Port = host, port
-		}
+		u.Host, u.Port = src.conn.localHost, src.conn.localPort
+	}
+	if src.local.IsValid() {
+		u.Host, u.Port = hostToward(src), int(src.local.Port())
 	}
 	if u.Host == "" {
 		u.Host = "127.0.0.1"
@@ -171,8 +205,25 @@ func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
 	if transport == "wss" {
 		transport = "ws" // with or without TLS (RFC 7118 section 5.2)
 	}
-	u.UriParams.Add("transport", transport)
+	u.UriParams = msg.HeaderParams{{K: "transport", V: transport}}
 	return u
+}
+
+// hostToward is the address of ours that the sender of a datagram reaches: that of the socket or, if it has all, the one by which we would send.
+func hostToward(src source) string {
+	ip := src.local.Addr()
+	if ip.IsUnspecified() {
+		c, err := net.Dial("udp", src.addr) // sends nothing
+		if err != nil {
+			return ""
+		}
+		defer c.Close()
+		ip = ipOf(c.LocalAddr())
+	}
+	if ip.Is6() {
+		return "[" + ip.String() + "]"
+	}
+	return ip.String()
 }
 
 // promote lists the dialog of a call that we placed.
@@ -197,11 +248,27 @@ func (ep *Endpoint) forget(c *Call) {
 	id := inviteID{c.d.id.callID, c.d.id.local}
 	if p := ep.invites[id]; p != nil && !ep.closed {
 		p.call, p.d = nil, c.d
-		time.AfterFunc(64*t1, func() {
-			ep.mu.Lock()
-			defer ep.mu.Unlock()
-			delete(ep.invites, id)
-		})
+		ep.over = append(ep.over, overInvite{id, time.Now().Add(64 * t1)})
+	}
+}
+
+// overInvite is an INVITE whose call is over, and when nobody can repeat an answer to it any more.
+type overInvite struct {
+	id    inviteID
+	until time.Time
+}
+
+// forgetInvites is called every second.
+func (ep *Endpoint) forgetInvites(now time.Time) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	n := 0
+	for n < len(ep.over) && now.After(ep.over[n].until) {
+		delete(ep.invites, ep.over[n].id)
+		n++
+	}
+	if ep.over = ep.over[n:]; len(ep.over) == 0 {
+		ep.over = nil
 	}
 }
 
@@ -220,13 +287,17 @@ func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 		ep.respond(req, tx, 481)
 		return
 	}
+	leave, joined := c.awaitTurn(req)
+	if joined {
+		defer leave()
+	}
 	if !ep.belongs(c, req, tx, src) {
 		return
 	}
 	c.mu.Lock()
 	seq := req.CSeq().SeqNo
-	// BYE is let through: requests are handled concurrently, and one that a later request overtook must still end the call.
-	stale := seq <= c.d.remoteSeq && req.Method != msg.BYE
+	// BYE is let through: one that a later request overtook, on another connection, must still end the call.
+	stale := !joined && seq <= c.d.remoteSeq && req.Method != msg.BYE
 	if seq > c.d.remoteSeq {
 		c.d.remoteSeq = seq
 	}
@@ -282,7 +353,7 @@ func (ep *Endpoint) belongs(c *Call, req *msg.Request, tx *msg.ServerTx, src sou
 		}
 	}
 	c.mu.Lock()
-	c.d.network, c.d.addr = src.network, src.addr
+	c.d.network, c.d.addr, c.d.socket = src.network, src.addr, src.local
 	c.mu.Unlock()
 	return true
 }

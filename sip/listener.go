@@ -200,6 +200,7 @@ var errFlowTaken = errors.New("sip: another listener has a connection of the sam
 // listeners of ours (RFC 4787 section 4.1 lets a NAT do that); the second is refused, or one would get the calls of the other. On one
 // listener a second can only be the successor of a connection that is dead.
 func (t *connTable) add(c *conn) bool {
+	c.settle()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old := t.byFlow[c.flow()]; old != nil && old.LocalAddr().String() != c.LocalAddr().String() {

@@ -19,10 +19,10 @@ type outbox struct {
 	done  chan struct{}
 	once  sync.Once
 
-	mu    sync.Mutex
-	open  map[route]*conn // nil while being dialed
-	wait  *sync.Cond
-	alias uint64 // of the last connection that needed one
+	mu      sync.Mutex
+	open    map[route]*conn
+	dialing map[route]chan struct{} // closed when it is over, well or not
+	alias   uint64                  // of the last connection that needed one
 }
 
 // route is what connections are shared by: a tenant's trunk must not speak over a connection that showed another tenant's certificate.
@@ -32,9 +32,7 @@ type route struct {
 }
 
 func newOutbox(ep *Endpoint) *outbox {
-	o := &outbox{ep: ep, ready: make(chan net.Conn), done: make(chan struct{}), open: make(map[route]*conn)}
-	o.wait = sync.NewCond(&o.mu)
-	return o
+	return &outbox{ep: ep, ready: make(chan net.Conn), done: make(chan struct{}), open: make(map[route]*conn), dialing: make(map[route]chan struct{})}
 }
 
 func (o *outbox) Accept() (net.Conn, error) {
@@ -60,26 +58,34 @@ func (o *outbox) connect(ctx context.Context, how dialed) (*conn, error) {
 		return nil, errors.New("sip: no client configuration for a connection of ours")
 	}
 	key := route{how.address, how.serverName, cfg}
-	o.mu.Lock()
 	for {
-		c, busy := o.open[key]
-		if busy && c == nil {
-			o.wait.Wait()
-			continue
-		}
-		if c != nil && o.ep.conns.find(c.flow()) == c {
+		o.mu.Lock()
+		if c := o.open[key]; c != nil && o.ep.conns.find(c.flow()) == c {
 			o.mu.Unlock()
 			return c, nil
 		}
-		break
+		over, busy := o.dialing[key]
+		if !busy {
+			break
+		}
+		o.mu.Unlock()
+		select { // somebody else connects; if that fails, it is our turn to try
+		case <-over:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-o.done:
+			return nil, ErrClosed
+		}
 	}
-	o.open[key] = nil
+	over := make(chan struct{})
+	o.dialing[key] = over
 	o.mu.Unlock()
 
 	c, err := o.dial(ctx, cfg, how.address, how.serverName)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	defer o.wait.Broadcast()
+	defer close(over)
+	delete(o.dialing, key)
 	if err != nil {
 		delete(o.open, key)
 		return nil, fmt.Errorf("%w: %w", ErrTransport, err)

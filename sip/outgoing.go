@@ -30,7 +30,8 @@ type DialConfig struct {
 	From string
 	// FromName is the display name of the caller. If empty, none is sent.
 	FromName string
-	// Password answers digest challenges, those inside the call too. If empty, a challenge ends the call with *StatusError.
+	// Password answers digest challenges, those inside the call too; what one server asked for is kept, and shown to it at once by later requests. In the
+	// clear it is used under a waiver with Digest only. If empty, a challenge ends the call with *StatusError.
 	Password string
 	// AuthUser is the user that Password belongs to. If empty, the user of From.
 	AuthUser string
@@ -52,7 +53,12 @@ type DialConfig struct {
 }
 
 func flowKey(req *msg.Request) string {
-	return strings.ToLower(req.Transport()) + "/" + req.Destination()
+	switch t := req.Transport(); t {
+	case "TLS": // without one more string
+		return "tls/" + req.Destination()
+	default:
+		return strings.ToLower(t) + "/" + req.Destination()
+	}
 }
 
 // Dial places a call and returns when it is answered. A refusal is a *StatusError. When ctx ends first, the call is canceled; should the
@@ -77,20 +83,15 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 		return nil, err
 	}
 	p := &placing{c: c, ringing: dc.OnRinging, progress: dc.OnProgress, early: dc.EarlyMedia}
-	var auth Header
 	for try := 0; ; try++ {
-		req := c.inviteRequest(dc, kind, body, auth)
+		req, sent := c.inviteRequest(dc, kind, body)
 		res, err := p.invite(ctx, req)
 		if err != nil {
-			c.finish(err)
+			c.finish(err, false)
 			return nil, err
 		}
 		switch {
-		case (res.StatusCode == 401 || res.StatusCode == 407) && dc.Password != "" && try < 3:
-			if auth, err = answerChallenge(ep, res, req, c.d.authUser, dc.Password); err != nil {
-				c.finish(err)
-				return nil, err
-			}
+		case try < 3 && challenged(c.proof, res, sent):
 			continue
 		case res.StatusCode == 422 && try < 3 && minSE(res) > c.session.interval: // RFC 4028 section 7.3
 			c.session.interval = minSE(res)
@@ -98,7 +99,7 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 		case res.StatusCode >= 300:
 			err := statusError(res, "INVITE")
 			err.Rang = p.rang
-			c.finish(err)
+			c.finish(err, false)
 			return nil, err
 		}
 		if err := p.agree(ctx, res); err != nil {
@@ -136,23 +137,24 @@ func (ep *Endpoint) newOutgoing(ctx context.Context, dc DialConfig, m Media) (*C
 			how.serverName = canonicalHost(target.Host)
 		}
 	}
-	flow, err := ep.route(ctx, dc.Flow, how)
+	src, err := ep.route(ctx, dc.Flow, how)
 	if err != nil {
 		return nil, err
 	}
 	cctx, cancel := context.WithCancel(context.Background())
-	src := streamSource(flow)
-	c := &Call{ep: ep, id: randomID(), src: src, realm: dc.Realm, user: dc.User, to: target.User, from: from.User, password: dc.Password, dial: how,
+	c := &Call{ep: ep, id: randomID(), src: src, realm: dc.Realm, user: dc.User, to: target.User, from: from.User, dial: how,
 		state: stateEarly, turn: turn{by: we}, ctx: cctx, cancel: cancel, done: make(chan struct{}), media: m}
-	remote := *target.Clone()
+	remote := target
 	remote.UriParams, remote.Headers = nil, nil
 	c.d = dialog{
 		id: dialogID{callID: randomID(), local: randomID()}, local: party{strings.ReplaceAll(dc.FromName, `"`, "'"), from}, remote: party{"", remote},
-		target: target, routes: routes, network: src.network, addr: src.addr, authUser: dc.AuthUser,
+		target: target, routes: routes, network: src.network, addr: src.addr, socket: src.local,
 	}
-	if c.d.authUser == "" {
-		c.d.authUser = from.User
+	user := dc.AuthUser
+	if user == "" {
+		user = from.User
 	}
+	c.proof = ep.proofAt(how, src, from.Host, user, dc.Password)
 	c.d.contact = ep.contactFor(src, from.User)
 	return c, nil
 }
@@ -168,21 +170,25 @@ func networkOf(c *conn) string {
 }
 
 // route finds the connection for a request: the flow of a registration, or one that we open.
-func (ep *Endpoint) route(ctx context.Context, flow string, how *dialed) (*conn, error) {
+func (ep *Endpoint) route(ctx context.Context, flow string, how *dialed) (source, error) {
 	switch {
 	case (flow == "") == (how == nil):
-		return nil, errors.New("sip: exactly one of Flow and Address is required")
+		return source{}, errors.New("sip: exactly one of Flow and Address is required")
 	case flow != "":
-		if c := ep.flowOf(flow); c != nil {
-			return c, nil
+		if src, ok := ep.flowOf(flow); ok {
+			return src, nil
 		}
-		return nil, ErrFlowGone
+		return source{}, ErrFlowGone
 	default:
-		return ep.out.connect(ctx, *how)
+		c, err := ep.out.connect(ctx, *how)
+		if err != nil {
+			return source{}, err
+		}
+		return c.source(), nil
 	}
 }
 
-func (c *Call) inviteRequest(dc DialConfig, kind string, body []byte, auth Header) *msg.Request {
+func (c *Call) inviteRequest(dc DialConfig, kind string, body []byte) (*msg.Request, []digest.Field) {
 	c.mu.Lock()
 	req := c.d.request(msg.INVITE, 0)
 	c.mu.Unlock()
@@ -193,27 +199,11 @@ func (c *Call) inviteRequest(dc DialConfig, kind string, body []byte, auth Heade
 	for _, h := range dc.Headers {
 		req.AppendHeader(header(h.Name, h.Value))
 	}
-	if auth.Name != "" {
-		req.AppendHeader(header(auth.Name, auth.Value))
-	}
+	sent := c.proveInvite(req)
 	c.askSession(req, true)
 	req.AppendHeader(header("Content-Type", kind))
 	req.SetBody(body)
-	return req
-}
-
-// answerChallenge returns the header that answers the challenges of a 401 or 407 (RFC 3261 section 22).
-func answerChallenge(_ *Endpoint, res *msg.Response, req *msg.Request, user, password string) (Header, error) {
-	asked, answered := "WWW-Authenticate", "Authorization"
-	if res.StatusCode == 407 {
-		asked, answered = "Proxy-Authenticate", "Proxy-Authorization"
-	}
-	var challenges []string
-	for _, h := range res.GetHeaders(asked) {
-		challenges = append(challenges, h.Value())
-	}
-	v, err := digest.Answer(challenges, []string{digest.SHA256, digest.MD5}, string(req.Method), req.Recipient.String(), user, password)
-	return Header{answered, v}, err
+	return req, sent
 }
 
 // placing is an INVITE under way.
@@ -223,6 +213,7 @@ type placing struct {
 	progress func(status int)
 	early    bool // take answers of provisional responses
 	rang     bool
+	answered bool   // by anything: it can be canceled (RFC 3261 section 9.1)
 	taken    string // tag of the fork whose early answer was taken
 }
 
@@ -277,7 +268,7 @@ func (p *placing) provisional(ctx context.Context, req *msg.Request, res *msg.Re
 // invite runs one INVITE transaction to its final response. A 2xx has been acknowledged and is a dialog when it returns.
 func (p *placing) invite(ctx context.Context, req *msg.Request) (*msg.Response, error) {
 	c := p.c
-	if c.ep.conns.find(flowKey(req)) == nil {
+	if !c.ep.reachable(req) {
 		return nil, ErrFlowGone
 	}
 	tx, err := c.ep.tx.NewClientTransaction(ctx, req)
@@ -285,43 +276,84 @@ func (p *placing) invite(ctx context.Context, req *msg.Request) (*msg.Response, 
 		return nil, fmt.Errorf("sip: INVITE: %w: %w", ErrTransport, err)
 	}
 	// Another 2xx is a repetition, whose ACK was lost, or another fork, which is acknowledged by its own tag and ended (RFC 3261 section 13.2.2.4).
-	ep := c.ep                                                                              // and not c, which the library's timer would keep for 64*T1
-	tx.OnRetransmission(func(res *msg.Response) { ep.spawn(func() { ep.onLate2xx(res) }) }) // apart: the library calls with its lock held
+	ep := c.ep // and not c, which the library's timer would keep for 64*T1
+	if req.Transport() == "UDP" {
+		tx.OnRetransmission(func(res *msg.Response) { ep.spawn(func() { ep.onStray(res) }) }) // apart: the library calls with its lock held
+	}
+	pl := &placed{call: c}
+	pl.begin(req)
 	ep.mu.Lock()
-	ep.invites[inviteID{c.d.id.callID, c.d.id.local}] = &placed{call: c}
+	ep.invites[inviteID{c.d.id.callID, c.d.id.local}] = pl
 	ep.mu.Unlock()
+	defer func() {
+		ep.mu.Lock()
+		pl.running, pl.tx, pl.heard = false, nil, nil
+		ep.mu.Unlock()
+	}()
 	if err := tx.Init(); err != nil {
 		tx.Terminate()
 		return nil, fmt.Errorf("sip: INVITE: %w: %w", ErrTransport, err)
 	}
-	provisional := false
+	ep.mu.Lock()
+	pl.tx = tx
+	ep.mu.Unlock()
 	for {
 		select {
+		case res := <-pl.answered:
+			return p.final(ctx, req, pl, res)
 		case res := <-tx.Responses():
-			switch {
-			case res.StatusCode < 200:
-				provisional = true
-				p.provisional(ctx, req, res)
-			case res.StatusCode < 300:
-				if err := c.establish(req, res); err != nil {
-					return nil, err
-				}
-				if req.Transport() != "UDP" {
-					// RFC 6026 keeps the transaction for 64*T1, to take more 2xx. On a reliable transport onLate2xx takes them, for a tenth of the memory.
+			if res.StatusCode >= 200 {
+				res, err := p.final(ctx, req, pl, res)
+				if req.Transport() != "UDP" { // where nothing is repeated the transaction need not stay, for 64*T1 (RFC 6026)
 					tx.Terminate()
 				}
-				return res, nil
-			default:
-				return res, nil
+				return res, err
 			}
+			p.catchUp(ctx, req, pl, res)
 		case <-tx.Done():
-			return nil, fmt.Errorf("sip: INVITE: %w", txError(tx.Err()))
+			select {
+			case res := <-pl.answered: // it was ended for that
+				return p.final(ctx, req, pl, res)
+			default:
+				return nil, fmt.Errorf("sip: INVITE: %w", txError(tx.Err()))
+			}
 		case <-ctx.Done():
-			c.ep.spawn(func() { c.giveUp(req, tx, provisional) }) // at most 64*T1 after the CANCEL
+			ep.mu.Lock()
+			pl.tx = nil
+			ep.mu.Unlock()
+			ep.spawn(func() { // at most 64*T1 after the CANCEL
+				select {
+				case res := <-pl.answered:
+					ep.onSecond2xx(pl, pl.seq, res)
+				default:
+					c.giveUp(req, tx, p.answered)
+				}
+			})
 			return nil, context.Cause(ctx)
 		case <-c.ep.done:
 			tx.Terminate()
 			return nil, ErrClosed
 		}
 	}
+}
+
+// catchUp takes the provisional responses up to res, in the order in which they were sent.
+func (p *placing) catchUp(ctx context.Context, req *msg.Request, pl *placed, res *msg.Response) {
+	for _, r := range p.c.ep.upTo(pl, res) {
+		if r.StatusCode < 200 {
+			p.answered = true
+			p.provisional(ctx, req, r)
+		}
+	}
+}
+
+// final takes a final response, and before it what was sent before it.
+func (p *placing) final(ctx context.Context, req *msg.Request, pl *placed, res *msg.Response) (*msg.Response, error) {
+	p.catchUp(ctx, req, pl, res)
+	if res.IsSuccess() {
+		if err := p.c.establish(req, res); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }

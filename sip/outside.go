@@ -52,18 +52,17 @@ func (ep *Endpoint) send(ctx context.Context, o letter, fill func(req *msg.Reque
 	if o.address != "" {
 		how = &dialed{address: o.address, serverName: canonicalHost(target.Host)}
 	}
-	c, err := ep.route(ctx, o.flow, how)
+	src, err := ep.route(ctx, o.flow, how)
 	if err != nil {
 		return err
 	}
 	remote := *target.Clone()
 	remote.UriParams, remote.Headers = nil, nil
-	src := streamSource(c)
 	d := dialog{
 		id: dialogID{callID: randomID(), local: randomID()}, local: party{strings.ReplaceAll(o.fromName, `"`, "'"), from}, remote: party{"", remote},
-		target: target, routes: routes, network: src.network, addr: src.addr, contact: ep.contactFor(src, from.User),
+		target: target, routes: routes, network: src.network, addr: src.addr, socket: src.local, contact: ep.contactFor(src, from.User),
 	}
-	var auth Header
+	proof := ep.proofAt(how, src, from.Host, from.User, o.password)
 	for try := 0; ; try++ {
 		req := d.request(o.method, 0)
 		if o.method == msg.MESSAGE {
@@ -72,22 +71,16 @@ func (ep *Endpoint) send(ctx context.Context, o letter, fill func(req *msg.Reque
 		if ep.cfg.UserAgent != "" {
 			req.AppendHeader(header("User-Agent", ep.cfg.UserAgent))
 		}
-		if auth.Name != "" {
-			req.AppendHeader(header(auth.Name, auth.Value))
-		}
+		sent := prove(proof, req)
 		fill(req)
 		res, err := ep.transact(ctx, req)
 		if err != nil {
 			return fmt.Errorf("sip: %s: %w", o.method, err)
 		}
-		switch code := res.StatusCode; {
-		case code < 300:
+		if res.StatusCode < 300 {
 			return nil
-		case (code == 401 || code == 407) && o.password != "" && try < 2:
-			if auth, err = answerChallenge(ep, res, req, from.User, o.password); err != nil {
-				return err
-			}
-		default:
+		}
+		if try == maxTries || !challenged(proof, res, sent) {
 			return statusError(res, string(o.method))
 		}
 	}

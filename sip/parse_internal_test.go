@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,14 +35,14 @@ func FuzzParseDTMF(f *testing.F) {
 }
 
 func TestSplitList(t *testing.T) {
-	require.Equal(t, []string{"<sip:a;lr>", `"x, y" <sip:b,c>`, "<sip:d>"}, splitList(`<sip:a;lr>, "x, y" <sip:b,c> ,<sip:d>`))
+	require.Equal(t, []string{"<sip:a;lr>", `"x, y" <sip:b,c>`, "<sip:d>"}, slices.Collect(listed(`<sip:a;lr>, "x, y" <sip:b,c> ,<sip:d>`)))
 }
 
 func FuzzSplitList(f *testing.F) {
 	f.Add(`<sip:a;lr>, "x, y" <sip:b,c> ,<sip:d>`)
 	f.Fuzz(func(t *testing.T, v string) {
 		// Nothing but separators and white space may get lost.
-		join := strings.Join(splitList(v), "")
+		join := strings.Join(slices.Collect(listed(v)), "")
 		strip := func(s string) string {
 			return strings.Map(func(r rune) rune {
 				if r == ',' || strings.ContainsRune(" \t\r\n\v\f\u0085\u00a0", r) {
@@ -51,7 +52,7 @@ func FuzzSplitList(f *testing.F) {
 			}, s)
 		}
 		if strings.ToValidUTF8(strip(join), "") != strings.ToValidUTF8(strip(v), "") && strings.ToValidUTF8(v, "") == v && !strings.ContainsFunc(v, func(r rune) bool { return r > 127 }) {
-			t.Fatalf("%q became %q", v, splitList(v))
+			t.Fatalf("%q became %q", v, slices.Collect(listed(v)))
 		}
 	})
 }

@@ -66,14 +66,13 @@ func (ep *Endpoint) outside(ctx context.Context, method msg.RequestMethod, oc ou
 			how.serverName = canonicalHost(target.Host)
 		}
 	}
-	flow, err := ep.route(ctx, oc.Flow, how)
+	src, err := ep.route(ctx, oc.Flow, how)
 	if err != nil {
 		return nil, err
 	}
 	remote := *target.Clone()
 	remote.UriParams, remote.Headers = nil, nil
-	src := streamSource(flow)
-	d := dialog{id: dialogID{callID: randomID(), local: randomID()}, local: party{"", from}, remote: party{"", remote}, target: target, network: src.network, addr: src.addr}
+	d := dialog{id: dialogID{callID: randomID(), local: randomID()}, local: party{"", from}, remote: party{"", remote}, target: target, network: src.network, addr: src.addr, socket: src.local}
 	d.contact = ep.contactFor(src, from.User)
 	return d.request(method, 0), nil
 }

@@ -196,7 +196,7 @@ const maxPath = 8 // hops of one Path
 func (r *registration) readPath() (code int) {
 	r.firstHop = len(r.req.GetHeaders("Via")) == 1
 	for _, h := range r.req.GetHeaders("Path") {
-		for _, v := range splitList(h.Value()) {
+		for v := range listed(h.Value()) {
 			var u msg.Uri
 			params := msg.NewParams()
 			if _, err := msg.ParseAddressValue(v, &u, &params); err != nil || !strings.Contains(v, "<") || len(r.path) == maxPath || len(v) > 512 {

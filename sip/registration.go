@@ -174,7 +174,8 @@ func (r *Registration) Close(ctx context.Context) error {
 
 // register sends one REGISTER, again with credentials or another lifetime when asked, and returns what the server granted.
 func (r *Registration) register(ctx context.Context, expires time.Duration) (grant, error) {
-	c, err := r.ep.out.connect(ctx, dialed{address: r.cfg.Address, serverName: canonicalHost(r.aor.Host), client: r.cfg.Client})
+	how := dialed{address: r.cfg.Address, serverName: canonicalHost(r.aor.Host), client: r.cfg.Client}
+	c, err := r.ep.out.connect(ctx, how)
 	if err != nil {
 		return grant{}, err
 	}
@@ -183,9 +184,10 @@ func (r *Registration) register(ctx context.Context, expires time.Duration) (gra
 	defer r.ep.onFlowGone(c, func() { cancel(ErrFlowGone) })()
 	r.sending.Lock()
 	defer r.sending.Unlock()
-	auth := make(map[string]string) // by header: a proxy on the way may ask as well as the server
+	proof := r.ep.proofAt(&how, streamSource(c), r.aor.Host, r.cfg.AuthUser, r.cfg.Password)
 	for try := 0; ; try++ {
-		req, contact := r.request(c, expires, auth)
+		req, contact := r.request(c, expires)
+		sent := prove(proof, req)
 		res, err := r.ep.transact(ctx, req)
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
@@ -194,15 +196,7 @@ func (r *Registration) register(ctx context.Context, expires time.Duration) (gra
 			return grant{}, fmt.Errorf("sip: REGISTER: %w", err)
 		}
 		switch code := res.StatusCode; {
-		case (code == 401 || code == 407) && try < 4:
-			proof, err := answerChallenge(r.ep, res, req, r.cfg.AuthUser, r.cfg.Password)
-			if err != nil {
-				return grant{}, err
-			}
-			if auth[proof.Name] != "" && !stale(res) { // the same answer will not be better the second time, and could lock the user
-				return grant{}, &StatusError{Code: code, Method: "REGISTER"}
-			}
-			auth[proof.Name] = proof.Value
+		case try < 4 && challenged(proof, res, sent):
 		case code == 423 && try < 4 && expires > 0: // RFC 3261 section 10.2.8
 			least := secondsOf(res, "Min-Expires")
 			if least <= expires {
@@ -215,17 +209,6 @@ func (r *Registration) register(ctx context.Context, expires time.Duration) (gra
 			return r.granted(res, c, contact, expires), nil
 		}
 	}
-}
-
-func stale(res *msg.Response) bool {
-	for _, name := range []string{"WWW-Authenticate", "Proxy-Authenticate"} {
-		for _, h := range res.GetHeaders(name) {
-			if strings.Contains(strings.ReplaceAll(strings.ToLower(h.Value()), " ", ""), "stale=true") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // secondsOf reads a header that begins with a number of them; zero if there is none, at most a day.
@@ -245,7 +228,7 @@ func secondsOf(res *msg.Response, name string) time.Duration {
 	return time.Duration(min(n, 86400)) * time.Second
 }
 
-func (r *Registration) request(c *conn, expires time.Duration, auth map[string]string) (*msg.Request, *msg.ContactHeader) {
+func (r *Registration) request(c *conn, expires time.Duration) (*msg.Request, *msg.ContactHeader) {
 	src := source{conn: c, network: "TLS", addr: c.RemoteAddr().String()}
 	r.seq++
 	req := msg.NewRequest(msg.REGISTER, msg.Uri{Scheme: "sip", Host: r.aor.Host, Port: r.aor.Port})
@@ -268,9 +251,6 @@ func (r *Registration) request(c *conn, expires time.Duration, auth map[string]s
 	}
 	req.AppendHeader(contact)
 	req.AppendHeader(header("Expires", strconv.Itoa(int(expires/time.Second))))
-	for name, value := range auth {
-		req.AppendHeader(header(name, value))
-	}
 	if r.ep.cfg.UserAgent != "" {
 		req.AppendHeader(header("User-Agent", r.ep.cfg.UserAgent))
 	}

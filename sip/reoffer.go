@@ -149,13 +149,12 @@ func (c *Call) offered(ctx context.Context, req *msg.Request) (*msg.Response, er
 		return res, err
 	}
 	for try := 0; ; try++ {
+		sent := c.proveInvite(req)
 		res, err := c.reinvite(ctx, req)
-		if err != nil || (res.StatusCode != 401 && res.StatusCode != 407) || c.password == "" || try > 0 {
+		if err != nil || try == maxTries || !challenged(c.proof, res, sent) {
 			return res, err
 		}
-		if req, err = c.withCredentials(res, req); err != nil {
-			return nil, err
-		}
+		req = c.repeat(req)
 	}
 }
 
@@ -163,7 +162,7 @@ func (c *Call) reinvite(ctx context.Context, req *msg.Request) (*msg.Response, e
 	if err := c.reach(ctx, req); err != nil {
 		return nil, err
 	}
-	if c.ep.conns.find(flowKey(req)) == nil && req.Transport() != "UDP" {
+	if !c.ep.reachable(req) {
 		return nil, ErrFlowGone
 	}
 	tx, err := c.ep.tx.NewClientTransaction(ctx, req)

@@ -21,7 +21,8 @@ type source struct {
 	addr       string // ip:port
 	host       string // ip
 	ip         netip.Addr
-	origin     netip.Addr // ip, or its network: what limits and bans count by
+	origin     netip.Addr     // ip, or its network: what limits and bans count by
+	local      netip.AddrPort // of the socket, for datagrams
 	secure     bool
 	serverName string
 }
@@ -39,15 +40,23 @@ func carrier(network string) string {
 func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
 	if t, ok := tx.Connection().(*msg.TCPConnection); ok {
 		if c, ok := t.Conn.(*conn); ok { // every connection of the library is one of ours
-			return streamSource(c)
+			return c.source()
 		}
 	}
-	s := source{network: strings.ToUpper(req.Transport()), addr: req.Source()}
+	s := source{network: strings.ToUpper(req.Transport()), addr: req.Source(), local: socketOf(tx.Connection())}
 	s.host, _, _ = net.SplitHostPort(s.addr)
 	ap, _ := netip.ParseAddrPort(s.addr)
 	s.ip = ap.Addr().Unmap().WithZone("")
 	s.origin = guard.Source(s.ip)
 	return s
+}
+
+// socketOf is the address of the socket of a datagram.
+func socketOf(c interface{ LocalAddr() net.Addr }) netip.AddrPort {
+	if a, ok := c.LocalAddr().(*net.UDPAddr); ok {
+		return netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
+	}
+	return netip.AddrPort{}
 }
 
 func streamSource(c *conn) source {
@@ -75,8 +84,7 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 	}()
 	src := sourceOf(req, tx)
 	if req.IsAck() {
-		tx.Terminate() // an ACK has no transaction of its own; the library makes one for the ACK of a 2xx
-		ep.onACK(req)
+		tx.Terminate() // nobody waits for it: see acknowledged
 		return
 	}
 	// The screen has checked all of this; a message that came past it would be a mistake of ours, not a reason to crash.

@@ -148,6 +148,9 @@ func (ep *Endpoint) screen(m *sieve.Message, f *sieve.Fault, src source) (pass b
 		}
 		return false, nil, true
 	}
+	if m.Method == "ACK" && ep.acknowledged(m) {
+		return false, nil, false
+	}
 	if m.Method == "OPTIONS" && m.To.Tag() == "" {
 		// Answered without authentication: it says no more than a wrong password would, and monitors ask it.
 		return false, ep.stateless(m, src, 200, ep.caps.options...), false
@@ -185,7 +188,7 @@ func (ep *Endpoint) policy(m *sieve.Message, src source) *sieve.Fault {
 	for _, h := range m.Other {
 		switch h.Name {
 		case "Require":
-			for _, tag := range splitList(h.Value) {
+			for tag := range listed(h.Value) {
 				if !ep.supports(m.Method, tag) {
 					required = append(required, tag)
 				}

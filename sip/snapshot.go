@@ -96,7 +96,7 @@ func (ep *Endpoint) Resume(ctx context.Context, s Snapshot, rc ResumeConfig, m M
 		return nil, err
 	}
 	if err := c.Reoffer(ctx); err != nil {
-		c.finish(err) // without BYE: another node may have more luck
+		c.finish(err, false) // without BYE: another node may have more luck
 		return nil, fmt.Errorf("sip: resume: %w", err)
 	}
 	return c, nil
@@ -132,20 +132,20 @@ func (ep *Endpoint) restore(ctx context.Context, s Snapshot, rc ResumeConfig, m 
 			how.serverName = canonicalHost(uris[2].Host)
 		}
 	}
-	flow, err := ep.route(ctx, rc.Flow, how)
+	src, err := ep.route(ctx, rc.Flow, how)
 	if err != nil {
 		return nil, err
 	}
-	src := streamSource(flow)
 	cctx, cancel := context.WithCancel(context.Background())
 	c := &Call{
-		ep: ep, id: s.ID, incoming: s.Incoming, src: src, realm: s.Realm, user: s.User, to: s.To, from: s.From, password: rc.Password, dial: how,
+		ep: ep, id: s.ID, incoming: s.Incoming, src: src, realm: s.Realm, user: s.User, to: s.To, from: s.From, dial: how,
 		ctx: cctx, cancel: cancel, done: make(chan struct{}), state: stateUp, media: m,
 	}
 	c.d = dialog{
 		id: dialogID{s.CallID, s.LocalTag, s.RemoteTag}, local: party{s.LocalName, uris[0]}, remote: party{s.RemoteName, uris[1]}, target: uris[2], routes: routes,
-		localSeq: s.LocalSeq + resumeGap, remoteSeq: s.RemoteSeq, network: src.network, addr: src.addr, authUser: uris[0].User,
+		localSeq: s.LocalSeq + resumeGap, remoteSeq: s.RemoteSeq, network: src.network, addr: src.addr, socket: src.local,
 	}
+	c.proof = ep.proofAt(how, src, uris[0].Host, uris[0].User, rc.Password)
 	c.d.contact = ep.contactFor(src, uris[3].User)
 	for _, p := range s.Peer {
 		switch p {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	msg "github.com/emiago/sipgo/sip"
+
 	"github.com/ringfence/ringfence/sip/internal/sieve"
 )
 
@@ -21,7 +23,12 @@ type conn struct {
 	secure     bool
 	dialed     bool // opened by us, to a peer whose certificate we verified
 	serverName string
-	alias      net.Addr   // see outbox.aliasFor; nil: the real remote address names the connection
+	alias      net.Addr // see outbox.aliasFor; nil: the real remote address names the connection
+	key        string   // flow, made when the connection is added to the table, as are the next three, and never changed
+	who        source
+	localHost  string // and
+	localPort  int
+	name, here net.Addr   // RemoteAddr and LocalAddr
 	peer       string     // whom the client certificate names; empty without one
 	web        *webSocket // of a browser; Conn then
 	trusted    atomic.Bool
@@ -31,7 +38,6 @@ type conn struct {
 	readOnce   sync.Once
 
 	// Touched by the one reader only.
-	src     source
 	in, out []byte
 	seen    int            // bytes of in that hold no end of a head
 	head    *sieve.Message // of the message whose body is awaited
@@ -59,18 +65,18 @@ func (c *conn) Read(b []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		// What passes is written over b, whose bytes are elsewhere by then; what does not fit there comes with the next Read.
-		var out []byte
+		// What passes is written over b at the end; what does not fit there comes with the next Read.
+		s := scratches.Get().(*scratch)
 		if c.web != nil {
-			out = c.unwrap(b[:0], b[:n])
+			s.out = c.unwrap(s.out[:0], b[:n])
 		} else {
-			c.in = append(c.in, b[:n]...)
-			out = c.sift(b[:0])
+			s.out = c.sift(s, b[:n])
 		}
-		if len(out) > 0 {
-			if n = copy(b, out); n < len(out) {
-				c.out = out[n:]
-			}
+		if n = copy(b, s.out); n < len(s.out) {
+			c.out = append(c.out, s.out[n:]...)
+		}
+		scratches.Put(s)
+		if n > 0 {
 			return n, nil
 		}
 	}
@@ -93,8 +99,11 @@ func (c *conn) receive(b []byte) (int, error) {
 	if n > 0 {
 		c.heard.Add(1)
 	}
+	if err == nil {
+		return n, nil
+	}
 	var ne net.Error
-	if err == nil || !errors.As(err, &ne) || !ne.Timeout() {
+	if !errors.As(err, &ne) || !ne.Timeout() {
 		return n, err
 	}
 	switch {
@@ -107,27 +116,43 @@ func (c *conn) receive(b []byte) (int, error) {
 	return n, net.ErrClosed
 }
 
-// sift cuts what was received into messages (RFC 3261 section 18.3), screens each and appends those that pass to out.
-func (c *conn) sift(out []byte) []byte {
+// scratch is what is needed for the time of one Read: an idle connection holds no buffer.
+type scratch struct {
+	out  []byte
+	head sieve.Message
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// sift cuts what was received into messages (RFC 3261 section 18.3), screens each and returns those that pass, in s.out. What is left of a message
+// that is not whole stays in c.in, and its head, if that is whole, in c.head.
+func (c *conn) sift(s *scratch, data []byte) []byte {
+	out := s.out[:0]
+	in := data // as long as a message is whole there is nothing to keep
+	if len(c.in) > 0 {
+		c.in = append(c.in, data...)
+		in = c.in
+	}
 	for !c.hangup {
 		if c.head == nil {
-			for bytes.HasPrefix(c.in, []byte("\r\n")) { // keep-alives between messages; two in one are a ping (RFC 5626 section 3.5.1)
-				if bytes.HasPrefix(c.in, []byte("\r\n\r\n")) {
+			for bytes.HasPrefix(in, []byte("\r\n")) { // keep-alives between messages; two in one are a ping (RFC 5626 section 3.5.1)
+				if bytes.HasPrefix(in, []byte("\r\n\r\n")) {
 					c.write([]byte("\r\n"))
-					c.in = c.in[2:]
+					in = in[2:]
 				}
-				c.in = c.in[2:]
+				in = in[2:]
 				c.seen = 0
 			}
-			if c.headLen = sieve.End(c.in, c.seen); c.headLen == 0 {
-				if c.seen = len(c.in); c.seen > sieve.MaxMessage {
+			if c.headLen = sieve.End(in, c.seen); c.headLen == 0 {
+				if c.seen = len(in); c.seen > sieve.MaxMessage {
 					c.ep.stats.malformed.Add(1)
 					c.ep.offence(c.source(), SecurityMalformed, "endless head")
 					c.hangup = true
 				}
 				break
 			}
-			c.head, c.fault = sieve.Head(c.in[:c.headLen])
+			c.fault = s.head.Read(in[:c.headLen])
+			c.head = &s.head
 			if c.head.Length == -1 && c.fault == nil {
 				c.fault = &sieve.Fault{Code: 400, Why: "no Content-Length on a stream"}
 				if c.head.Status != 0 || c.head.Method == "ACK" {
@@ -138,10 +163,10 @@ func (c *conn) sift(out []byte) []byte {
 		m, end := c.head, c.headLen
 		lost := m.Length < 0 || m.Length > sieve.MaxBody // nobody can say, or wants to wait, where the next message begins
 		if !lost {
-			if end += m.Length; len(c.in) < end {
+			if end += m.Length; len(in) < end {
 				break
 			}
-			m.Body = c.in[c.headLen:end]
+			m.Body = in[c.headLen:end]
 		}
 		pass, answer, hangup := c.ep.screen(m, c.fault, c.source())
 		if pass {
@@ -151,10 +176,19 @@ func (c *conn) sift(out []byte) []byte {
 			c.write(answer)
 		}
 		c.hangup = hangup || lost
-		c.in, c.seen, c.head, c.fault = c.in[end:], 0, nil, nil
+		in, c.seen, c.head, c.fault = in[end:], 0, nil, nil
 	}
-	if len(c.in) == 0 {
-		c.in, c.seen = nil, 0 // an idle connection holds no buffer
+	switch {
+	case len(in) == 0 || c.hangup:
+		c.in, c.seen = nil, 0
+	case len(c.in) == 0:
+		c.in = append(c.in, in...) // data is the caller's
+	default:
+		c.in = in
+	}
+	if c.head == &s.head { // its body is awaited, and s is somebody else's by then
+		head := s.head
+		c.head, s.head = &head, sieve.Message{}
 	}
 	return out
 }
@@ -167,11 +201,27 @@ func (c *conn) write(b []byte) {
 	}
 }
 
+// settle notes what is asked for with each message. It is called once, before the connection is anybody's but its maker's.
+func (c *conn) settle() {
+	c.name, c.here = written(c.RemoteAddr()), written(c.Conn.LocalAddr())
+	c.key = c.flow()
+	c.localHost, c.localPort, _ = msg.ParseAddr(c.here.String()) // without either, as for a transport that has none, a Contact says 127.0.0.1
+	c.who = streamSource(c)
+}
+
+// writtenAddr is an address as text: the library asks for that several times for each message.
+type writtenAddr struct{ network, text string }
+
+func written(a net.Addr) *writtenAddr { return &writtenAddr{a.Network(), a.String()} }
+
+func (a *writtenAddr) Network() string { return a.network }
+func (a *writtenAddr) String() string  { return a.text }
+
 func (c *conn) source() source {
-	if c.src.conn == nil {
-		c.src = streamSource(c)
+	if c.who.conn == nil { // it is not in the table yet
+		return streamSource(c)
 	}
-	return c.src
+	return c.who
 }
 
 // trust lifts the deadline. The reader may sit in a Read that still has it, which Read handles.
@@ -187,10 +237,21 @@ func (c *conn) trust() {
 
 // RemoteAddr is what the library finds the connection by. Who is really there is c.raw.RemoteAddr.
 func (c *conn) RemoteAddr() net.Addr {
+	if c.name != nil {
+		return c.name
+	}
 	if c.alias != nil {
 		return c.alias
 	}
 	return c.Conn.RemoteAddr()
+}
+
+// LocalAddr is that of the connection.
+func (c *conn) LocalAddr() net.Addr {
+	if c.here != nil {
+		return c.here
+	}
+	return c.Conn.LocalAddr()
 }
 
 func (c *conn) Close() error {
@@ -201,6 +262,9 @@ func (c *conn) Close() error {
 
 // flow is the key by which the library's pool knows this connection: network and remote address.
 func (c *conn) flow() string {
+	if c.key != "" {
+		return c.key
+	}
 	network := "tcp"
 	if c.secure {
 		network = "tls"

@@ -136,7 +136,7 @@ func (ep *Endpoint) subscribe(req *msg.Request, tx *msg.ServerTx, src source, ta
 	s.d = dialog{ // RFC 3261 section 12.1.1
 		id:    dialogID{callID: req.CallID().Value(), local: randomID(), remote: fromTag},
 		local: party{to.DisplayName, *to.Address.Clone()}, remote: party{from.DisplayName, *from.Address.Clone()},
-		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr,
+		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr, socket: src.local,
 		contact: ep.contactFor(src, req.Recipient.User),
 	}
 	s.ep, s.turn, s.lapsing = ep, make(chan struct{}, 1), expires == 0

@@ -6,11 +6,13 @@ import (
 	"fmt"
 
 	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/ringfence/ringfence/sip/internal/digest"
 )
 
 // transact sends a request that is not an INVITE and returns its final response.
 func (ep *Endpoint) transact(ctx context.Context, req *msg.Request) (*msg.Response, error) {
-	if ep.conns.find(flowKey(req)) == nil && req.Transport() != "UDP" {
+	if !ep.reachable(req) {
 		return nil, ErrFlowGone
 	}
 	tx, err := ep.tx.Request(ctx, req)
@@ -46,7 +48,7 @@ func txError(err error) error {
 
 // write sends a request outside any transaction: an ACK of a 2xx.
 func (ep *Endpoint) write(req *msg.Request) error {
-	if ep.conns.find(flowKey(req)) == nil && req.Transport() != "UDP" {
+	if !ep.reachable(req) {
 		return ErrFlowGone
 	}
 	return ep.tp.WriteMsg(req)
@@ -59,47 +61,55 @@ type dialed struct {
 }
 
 // transact sends an in-dialog request. It connects again when the connection that we had opened is gone, with the name verified as at first, and
-// answers one challenge.
+// answers challenges.
 func (c *Call) transact(ctx context.Context, req *msg.Request) (*msg.Response, error) {
 	if err := c.reach(ctx, req); err != nil {
 		return nil, err
 	}
-	res, err := c.ep.transact(ctx, req)
-	if err != nil || c.password == "" || (res.StatusCode != 401 && res.StatusCode != 407) {
-		return res, err
+	for try := 0; ; try++ {
+		sent := prove(c.proof, req)
+		res, err := c.ep.transact(ctx, req)
+		if err != nil || try == maxTries || !challenged(c.proof, res, sent) {
+			return res, err
+		}
+		req = c.repeat(req)
 	}
-	again, err := c.withCredentials(res, req)
-	if err != nil {
-		return nil, err
-	}
-	return c.ep.transact(ctx, again)
 }
 
-// withCredentials builds req again with the next CSeq, a new branch and an answer to the challenge in res (RFC 3261 section 22.2).
-func (c *Call) withCredentials(res *msg.Response, req *msg.Request) (*msg.Request, error) {
-	auth, err := answerChallenge(c.ep, res, req, c.d.authUser, c.password)
-	if err != nil {
-		return nil, err
-	}
+// maxTries is how often a request in a dialog is repeated with another proof: when it is asked for, and when that one was out of date.
+const maxTries = 2
+
+// proveInvite is prove for an INVITE, whose proof is shown again in its ACK.
+func (c *Call) proveInvite(req *msg.Request) []digest.Field {
+	sent := prove(c.proof, req)
+	c.mu.Lock()
+	c.d.proof = sent
+	c.mu.Unlock()
+	return sent
+}
+
+// repeat builds req again with the next CSeq, a new branch and no proof (RFC 3261 section 22.2).
+func (c *Call) repeat(req *msg.Request) *msg.Request {
 	again := req.Clone()
 	again.RemoveHeader("Via")
-	again.PrependHeader(via(req.Transport()))
-	if req.Method != msg.CANCEL {
-		c.mu.Lock()
-		c.d.localSeq++
-		again.CSeq().SeqNo = c.d.localSeq
-		c.mu.Unlock()
+	again.PrependHeader(via(req.Via().Transport))
+	c.mu.Lock()
+	c.d.localSeq++
+	again.CSeq().SeqNo = c.d.localSeq
+	c.mu.Unlock()
+	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
+		for again.RemoveHeader(name) { // one for each realm
+		}
 	}
-	again.RemoveHeader(auth.Name)
-	again.AppendHeader(header(auth.Name, auth.Value))
 	again.SetTransport(req.Transport())
 	again.SetDestination(req.Destination())
-	return again, nil
+	again.Laddr = req.Laddr
+	return again
 }
 
 // reach makes sure that there is a connection for req.
 func (c *Call) reach(ctx context.Context, req *msg.Request) error {
-	if c.dial == nil || c.ep.conns.find(flowKey(req)) != nil {
+	if c.dial == nil || c.ep.reachable(req) {
 		return nil
 	}
 	conn, err := c.ep.out.connect(ctx, *c.dial)

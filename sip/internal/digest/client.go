@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	wire "github.com/icholy/digest"
 )
 
 // Strength lists the algorithms a Client may use, strongest first: the order of its preference (RFC 8760 section 2.4 leaves it to local policy).
@@ -32,18 +30,20 @@ type Client struct {
 // session is what is known of one realm.
 type session struct {
 	proxy bool // Proxy-Authenticate: another header answers it
-	chal  wire.Challenge
-	ha1   []byte
+	chal  challenge
+	ha1   string // in hex
+	used  bool
 	nc    uint32
 }
 
 // Field is one header to add to a request.
-type Field struct{ Name, Value string }
+type Field struct {
+	Name, Value string
+	realm       string
+	first       bool // use of its nonce
+}
 
-const (
-	maxRealms    = 4 // proxies on one way that all ask; RFC 3261 section 22.3 allows any number
-	maxChallenge = 2048
-)
+const maxRealms = 4 // proxies on one way that all ask; RFC 3261 section 22.3 allows any number
 
 // NewClient returns a Client. allowed are the algorithms it may use, strongest first; if empty, those of Strength. MD5 is there for carriers that know
 // nothing else: it is never used where something better is offered.
@@ -69,55 +69,54 @@ func (c *Client) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(c.String())
 // Authorize gave the request that was answered so. It returns ErrRefused if the server has seen the answer to its own nonce and did not like it: asking
 // again would only get the account locked.
 func (c *Client) Challenged(values []string, proxy bool, sent []Field) error {
-	best := map[string]*wire.Challenge{} // by realm
-	rank := map[string]int{}
-	var order []string
+	type candidate struct {
+		chal challenge
+		rank int // in allowed
+	}
+	var best []candidate // one per realm
 	for _, v := range values {
-		if len(v) > maxChallenge {
+		ch, err := parseChallenge(v)
+		if err != nil || ch.nonce == "" || !qopKnown(&ch) || !clean(ch.realm+ch.nonce+ch.opaque) {
 			continue
 		}
-		ch, err := wire.ParseChallenge(v)
-		if err != nil || ch.Nonce == "" || !qopKnown(ch) || !clean(ch.Realm+ch.Nonce+ch.Opaque) {
-			continue
+		if ch.algorithm == "" { // RFC 7616 section 3.3
+			ch.algorithm = MD5
 		}
-		if ch.Algorithm == "" { // RFC 7616 section 3.3
-			ch.Algorithm = MD5
-		}
-		r := slices.IndexFunc(c.allowed, func(a string) bool { return strings.EqualFold(a, ch.Algorithm) })
+		r := slices.IndexFunc(c.allowed, func(a string) bool { return strings.EqualFold(a, ch.algorithm) })
 		if r < 0 {
 			continue
 		}
-		ch.Algorithm = c.allowed[r]
-		if have, ok := rank[ch.Realm]; ok && have <= r {
-			continue
+		ch.algorithm = c.allowed[r]
+		i := slices.IndexFunc(best, func(b candidate) bool { return b.chal.realm == ch.realm })
+		switch {
+		case i < 0 && len(best) < maxRealms:
+			best = append(best, candidate{ch, r})
+		case i >= 0 && r < best[i].rank:
+			best[i] = candidate{ch, r}
 		}
-		if _, ok := rank[ch.Realm]; !ok {
-			order = append(order, ch.Realm)
-		}
-		best[ch.Realm], rank[ch.Realm] = ch, r
 	}
-	if len(order) == 0 {
+	if len(best) == 0 {
 		return ErrNoChallenge
 	}
 	name := fieldName(proxy)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, realm := range order[:min(len(order), maxRealms)] {
-		ch := best[realm]
+	for _, b := range best {
+		ch := b.chal
 		for _, f := range sent {
 			// Only an answer to a fresh nonce counts: one that was kept may have run out, and many servers do not say stale then.
-			if old, err := wire.ParseCredentials(f.Value); f.Name == name && err == nil && old.Realm == realm && !ch.Stale && old.Nc <= 1 {
-				c.forget(realm, proxy)
-				return fmt.Errorf("%w: realm %q", ErrRefused, realm)
+			if f.Name == name && f.realm == ch.realm && f.first && !ch.stale {
+				c.forget(ch.realm, proxy)
+				return fmt.Errorf("%w: realm %q", ErrRefused, ch.realm)
 			}
 		}
-		ha1, err := HA1(ch.Algorithm, c.user, realm, c.password)
+		ha1, err := HA1(ch.algorithm, c.user, ch.realm, c.password)
 		if err != nil {
 			return err
 		}
-		s := session{proxy: proxy, chal: *ch, ha1: ha1}
-		if i := c.find(realm, proxy); i >= 0 {
-			if c.realms[i].chal.Nonce == ch.Nonce { // another request was challenged with it at the same time; its count goes on
+		s := session{proxy: proxy, chal: ch, ha1: hex.EncodeToString(ha1)}
+		if i := c.find(ch.realm, proxy); i >= 0 {
+			if c.realms[i].chal.nonce == ch.nonce { // another request was challenged with it at the same time; its count goes on
 				s.nc = c.realms[i].nc
 			}
 			c.realms[i] = s
@@ -131,7 +130,7 @@ func (c *Client) Challenged(values []string, proxy bool, sent []Field) error {
 }
 
 func (c *Client) find(realm string, proxy bool) int {
-	return slices.IndexFunc(c.realms, func(s session) bool { return s.proxy == proxy && s.chal.Realm == realm })
+	return slices.IndexFunc(c.realms, func(s session) bool { return s.proxy == proxy && s.chal.realm == realm })
 }
 
 func (c *Client) forget(realm string, proxy bool) {
@@ -148,11 +147,16 @@ func fieldName(proxy bool) string {
 }
 
 // qopKnown says that we can do what the server wants: "auth", or nothing at all as in RFC 2069, which RFC 3261 section 22.4 keeps alive.
-func qopKnown(ch *wire.Challenge) bool {
-	for i := range ch.QOP {
-		ch.QOP[i] = strings.ToLower(strings.TrimSpace(ch.QOP[i]))
+func qopKnown(ch *challenge) bool {
+	if ch.qop == "" {
+		return true
 	}
-	return len(ch.QOP) == 0 || slices.Contains(ch.QOP, "auth")
+	for q := range strings.SplitSeq(ch.qop, ",") {
+		if strings.EqualFold(strings.TrimSpace(q), "auth") {
+			return true
+		}
+	}
+	return false
 }
 
 // clean refuses what a hostile server would have us write back into a header.
@@ -167,17 +171,16 @@ func (c *Client) Authorize(method, uri string) []Field {
 	var out []Field
 	for i := range c.realms {
 		s := &c.realms[i]
-		cred := &wire.Credentials{
-			Username: c.user, Realm: s.chal.Realm, Nonce: s.chal.Nonce, URI: uri, Algorithm: s.chal.Algorithm, Opaque: s.chal.Opaque,
-		}
-		if len(s.chal.QOP) > 0 {
+		cred := credentials{username: c.user, realm: s.chal.realm, nonce: s.chal.nonce, uri: uri, algorithm: s.chal.algorithm, opaque: s.chal.opaque}
+		if s.chal.qop != "" {
 			s.nc++
-			cred.QOP, cred.Nc, cred.Cnonce = "auth", int(s.nc), c.cnonce()
-			cred.Response = response(cred.Algorithm, hex.EncodeToString(s.ha1), cred, method)
+			cred.qop, cred.nc, cred.cnonce = "auth", s.nc, c.cnonce()
+			cred.response = response(cred.algorithm, s.ha1, &cred, method)
 		} else {
-			cred.Response = legacyResponse(cred.Algorithm, hex.EncodeToString(s.ha1), cred, method)
+			cred.response = legacyResponse(cred.algorithm, s.ha1, &cred, method)
 		}
-		out = append(out, Field{fieldName(s.proxy), cred.String()})
+		out = append(out, Field{Name: fieldName(s.proxy), Value: cred.String(), realm: s.chal.realm, first: !s.used})
+		s.used = true
 	}
 	return out
 }

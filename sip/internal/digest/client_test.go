@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	wire "github.com/icholy/digest"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -31,12 +30,12 @@ func TestClientReusesItsNonce(t *testing.T) {
 		user, err := verify(t, s, fs, SHA256)
 		require.NoError(t, err)
 		require.Equal(t, "u", user)
-		cred, err := wire.ParseCredentials(fs[0].Value)
+		cred, err := parseCredentials(fs[0].Value)
 		require.NoError(t, err)
-		require.Equal(t, i+1, cred.Nc)
-		require.Equal(t, SHA256, cred.Algorithm, "stronger than what the server put first")
-		require.NotEqual(t, first, cred.Cnonce)
-		first = cred.Cnonce
+		require.Equal(t, i+1, int(cred.nc))
+		require.Equal(t, SHA256, cred.algorithm, "stronger than what the server put first")
+		require.NotEqual(t, first, cred.cnonce)
+		first = cred.cnonce
 	}
 }
 
@@ -48,11 +47,11 @@ func TestClientStrength(t *testing.T) {
 	require.NoError(t, c.Challenged([]string{challenge("MD5"), challenge("sha-512-256"), challenge("SHA-256")}, true, nil))
 	f := c.Authorize("INVITE", "sip:x@y")[0]
 	require.Equal(t, "Proxy-Authorization", f.Name)
-	cred, err := wire.ParseCredentials(f.Value)
+	cred, err := parseCredentials(f.Value)
 	require.NoError(t, err)
 	h := func(s string) string { b := sha512.Sum512_256([]byte(s)); return hex.EncodeToString(b[:]) }
-	require.Equal(t, h(h("u:r:p")+":n:00000001:"+cred.Cnonce+":auth:"+h("INVITE:sip:x@y")), cred.Response)
-	require.Equal(t, "o", cred.Opaque)
+	require.Equal(t, h(h("u:r:p")+":n:00000001:"+cred.cnonce+":auth:"+h("INVITE:sip:x@y")), cred.response)
+	require.Equal(t, "o", cred.opaque)
 
 	strict := NewClient("u", "p", SHA256)
 	require.ErrorIs(t, strict.Challenged([]string{challenge("MD5")}, false, nil), ErrNoChallenge)
@@ -69,9 +68,9 @@ func TestClientWithoutQOP(t *testing.T) {
 	require.NotContains(t, f.Value, "nc=")
 	ha1, err := HA1(MD5, "u", "r", "p")
 	require.NoError(t, err)
-	cred, err := wire.ParseCredentials(f.Value)
+	cred, err := parseCredentials(f.Value)
 	require.NoError(t, err)
-	require.Equal(t, legacyResponse(MD5, hex.EncodeToString(ha1), cred, "REGISTER"), cred.Response)
+	require.Equal(t, legacyResponse(MD5, hex.EncodeToString(ha1), &cred, "REGISTER"), cred.response)
 }
 
 func TestClientDoesNotAskTwice(t *testing.T) {
@@ -120,11 +119,11 @@ func TestClientCounts(t *testing.T) {
 				}
 			}
 			for _, f := range c.Authorize("INVITE", "sip:x@y") {
-				cred, err := wire.ParseCredentials(f.Value)
+				cred, err := parseCredentials(f.Value)
 				if err != nil {
 					t.Fatal(err)
 				}
-				key := fmt.Sprint(cred.Realm, " ", cred.Nonce, " ", cred.Nc)
+				key := fmt.Sprint(cred.realm, " ", cred.nonce, " ", int(cred.nc))
 				if seen[key] {
 					t.Fatal("used twice: " + key)
 				}
@@ -147,7 +146,7 @@ func FuzzClient(f *testing.F) {
 			if strings.ContainsAny(fd.Value, "\r\n\x00") {
 				t.Fatalf("%q makes %q", v, fd.Value)
 			}
-			if cred, err := wire.ParseCredentials(fd.Value); err != nil || cred.Username != "u" || cred.URI != "sip:x@y" {
+			if cred, err := parseCredentials(fd.Value); err != nil || cred.username != "u" || cred.uri != "sip:x@y" {
 				t.Fatalf("%q makes %q", v, fd.Value)
 			}
 		}

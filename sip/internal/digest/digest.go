@@ -17,11 +17,10 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	wire "github.com/icholy/digest"
 )
 
 // Names of the algorithms (RFC 8760 section 2.1), strongest first.
@@ -44,6 +43,7 @@ var (
 type Server struct {
 	key  [32]byte // of this process; nonces of an earlier process are stale
 	life time.Duration
+	macs sync.Pool // of hash.Hash with key
 
 	mu   sync.Mutex
 	used map[string]*window // by nonce; only nonces used with a correct password
@@ -62,6 +62,7 @@ func NewServer(life time.Duration) *Server {
 	if _, err := rand.Read(s.key[:]); err != nil {
 		panic("digest: no randomness: " + err.Error())
 	}
+	s.macs.New = func() any { return hmac.New(sha256.New, s.key[:]) }
 	return s
 }
 
@@ -69,7 +70,7 @@ func NewServer(life time.Duration) *Server {
 func (s *Server) Challenge(realm, source string, algorithms []string, stale bool, now time.Time) []string {
 	out := make([]string, 0, len(algorithms))
 	for _, a := range algorithms {
-		c := wire.Challenge{Realm: realm, Nonce: s.nonce(realm, source, now), Algorithm: a, QOP: []string{"auth"}, Stale: stale}
+		c := challenge{realm: realm, nonce: s.nonce(realm, source, now), algorithm: a, qop: "auth", stale: stale}
 		out = append(out, c.String())
 	}
 	return out
@@ -88,9 +89,12 @@ func (s *Server) nonce(realm, source string, now time.Time) string {
 }
 
 func (s *Server) mac(head []byte, realm, source string) []byte {
-	m := hmac.New(sha256.New, s.key[:])
-	m.Write(head)
-	fmt.Fprintf(m, "%d:%s%s", len(realm), realm, source)
+	m := s.macs.Get().(hash.Hash)
+	defer s.macs.Put(m)
+	m.Reset()
+	var buf [128]byte
+	b := append(strconv.AppendInt(append(buf[:0], head...), int64(len(realm)), 10), ':')
+	m.Write(append(append(b, realm...), source...))
 	return m.Sum(nil)[:16]
 }
 
@@ -110,9 +114,9 @@ func (s *Server) check(nonce, realm, source string, now time.Time) error {
 // source for it not long ago (fresh): then source can receive what is sent there, and is not forged. It proves no user.
 func (s *Server) Returned(headers []string, realm, source string, now time.Time) (has, fresh bool) {
 	for _, h := range headers {
-		c, err := wire.ParseCredentials(h)
-		if err == nil && c.Realm == realm {
-			return true, s.check(c.Nonce, realm, source, now) == nil
+		c, err := parseCredentials(h)
+		if err == nil && c.realm == realm {
+			return true, s.check(c.nonce, realm, source, now) == nil
 		}
 	}
 	return false, false
@@ -132,18 +136,18 @@ type Request struct {
 // lookup returns the raw H(user:realm:password) of the algorithm. When it fails, a decoy is computed so that an unknown user takes the
 // work and gets the answer of a wrong password.
 func (s *Server) Verify(r Request, now time.Time, lookup func(user, algorithm string) ([]byte, error)) (string, error) {
-	var cred *wire.Credentials
+	var cred credentials
+	found := false
 	for _, h := range r.Headers {
-		c, err := wire.ParseCredentials(h)
-		if err == nil && c.Realm == r.Realm {
-			cred = c
+		if c, err := parseCredentials(h); err == nil && c.realm == r.Realm {
+			cred, found = c, true
 			break
 		}
 	}
-	if cred == nil {
+	if !found {
 		return "", ErrMissing
 	}
-	algorithm := cred.Algorithm
+	algorithm := cred.algorithm
 	if algorithm == "" {
 		algorithm = MD5 // RFC 7616 section 3.4: absent means MD5
 	}
@@ -154,55 +158,66 @@ func (s *Server) Verify(r Request, now time.Time, lookup func(user, algorithm st
 		}
 	}
 	// The algorithm is the server's choice: an attacker in the middle of a negotiation must not talk us down to one we did not offer.
-	if !allowed || cred.QOP != "auth" || cred.Nc <= 0 || cred.Cnonce == "" || cred.Username == "" {
+	if !allowed || cred.qop != "auth" || cred.nc == 0 || cred.cnonce == "" || cred.username == "" {
 		return "", ErrRefused
 	}
-	if err := s.check(cred.Nonce, r.Realm, r.Source, now); err != nil {
+	if err := s.check(cred.nonce, r.Realm, r.Source, now); err != nil {
 		return "", err
 	}
-	ha1, err := lookup(cred.Username, algorithm)
+	ha1, err := lookup(cred.username, algorithm)
 	known := err == nil && len(ha1) > 0
 	if !known {
-		ha1 = s.mac([]byte(cred.Username), r.Realm, "decoy")
+		ha1 = s.mac([]byte(cred.username), r.Realm, "decoy")
 	}
-	want := response(algorithm, hex.EncodeToString(ha1), cred, r.Method)
-	ok := subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(cred.Response))) == 1
+	want := response(algorithm, hex.EncodeToString(ha1), &cred, r.Method)
+	ok := subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(cred.response))) == 1
 	// RFC 3261 section 22.4 item 1: the digest must cover the URI of this request, or a captured answer would open other doors.
-	if !ok || !known || !sameURI(cred.URI, r.URI) {
+	if !ok || !known || !sameURI(cred.uri, r.URI) {
 		return "", ErrRefused
 	}
-	if !s.count(cred.Nonce, uint64(cred.Nc), now) {
+	if !s.count(cred.nonce, uint64(cred.nc), now) {
 		return "", ErrStale
 	}
-	return cred.Username, nil
+	return cred.username, nil
 }
 
-func response(algorithm, ha1 string, c *wire.Credentials, method string) string {
-	sum := summer(algorithm)
-	return sum(ha1, c.Nonce, fmt.Sprintf("%08x", c.Nc), c.Cnonce, c.QOP, sum(method, c.URI))
+// response is that of RFC 7616 section 3.4.1 with qop "auth".
+func response(algorithm, ha1 string, c *credentials, method string) string {
+	var buf [512]byte
+	b := append(append(buf[:0], ha1...), ':')
+	b = append(append(b, c.nonce...), ':')
+	b = append(appendCount(b, c.nc), ':')
+	b = append(append(b, c.cnonce...), ':')
+	b = append(append(b, c.qop...), ':')
+	b = appendRequest(b, algorithm, method, c.uri)
+	return string(appendHash(nil, algorithm, b))
 }
 
 // legacyResponse is that of RFC 2069, for servers that offer no qop (RFC 3261 section 22.4).
-func legacyResponse(algorithm, ha1 string, c *wire.Credentials, method string) string {
-	sum := summer(algorithm)
-	return sum(ha1, c.Nonce, sum(method, c.URI))
+func legacyResponse(algorithm, ha1 string, c *credentials, method string) string {
+	b := append(append([]byte(ha1), ':'), c.nonce...)
+	b = appendRequest(append(b, ':'), algorithm, method, c.uri)
+	return string(appendHash(nil, algorithm, b))
 }
 
-// summer returns the function H of RFC 7616 over parts joined by colons, in hex.
-func summer(algorithm string) func(parts ...string) string {
-	var h hash.Hash
+// appendRequest appends H(A2): the part of the response that binds it to the request.
+func appendRequest(dst []byte, algorithm, method, uri string) []byte {
+	var buf [256]byte
+	return appendHash(dst, algorithm, append(append(append(buf[:0], method...), ':'), uri...))
+}
+
+// appendHash appends H(b) in hex.
+func appendHash(dst []byte, algorithm string, b []byte) []byte {
 	switch algorithm {
 	case MD5:
-		h = md5.New()
+		h := md5.Sum(b)
+		return hex.AppendEncode(dst, h[:])
 	case SHA512256:
-		h = sha512.New512_256()
+		h := sha512.Sum512_256(b)
+		return hex.AppendEncode(dst, h[:])
 	default:
-		h = sha256.New()
-	}
-	return func(parts ...string) string {
-		h.Reset()
-		h.Write([]byte(strings.Join(parts, ":")))
-		return hex.EncodeToString(h.Sum(nil))
+		h := sha256.Sum256(b)
+		return hex.AppendEncode(dst, h[:])
 	}
 }
 
@@ -274,30 +289,4 @@ func HA1(algorithm, user, realm, password string) ([]byte, error) {
 		return s[:], nil
 	}
 	return nil, fmt.Errorf("digest: unknown algorithm %q", algorithm)
-}
-
-// Answer returns the Authorization value for the first challenge that can be answered, in the order the server prefers (RFC 8760
-// section 2.4). allowed lists the algorithms the client may use.
-func Answer(challenges []string, allowed []string, method, uri, user, password string) (string, error) {
-	for _, h := range challenges {
-		c, err := wire.ParseChallenge(h)
-		if err != nil {
-			continue
-		}
-		name := c.Algorithm
-		if name == "" {
-			name = MD5
-		}
-		for _, a := range allowed {
-			if !strings.EqualFold(a, name) {
-				continue
-			}
-			cred, err := wire.Digest(c, wire.Options{Method: method, URI: uri, Username: user, Password: password})
-			if err != nil {
-				return "", fmt.Errorf("digest: %w", err)
-			}
-			return cred.String(), nil
-		}
-	}
-	return "", errors.New("digest: no challenge with an allowed algorithm")
 }

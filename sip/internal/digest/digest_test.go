@@ -6,20 +6,19 @@ import (
 	"testing"
 	"time"
 
-	wire "github.com/icholy/digest"
 	"github.com/stretchr/testify/require"
 )
 
 // RFC 7616 section 3.9.1: the same request by MD5 and by SHA-256.
 func TestRFC7616Vectors(t *testing.T) {
-	cred := &wire.Credentials{
-		Username: "Mufasa", Realm: "http-auth@example.org", Nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", URI: "/dir/index.html",
-		Nc: 1, Cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", QOP: "auth",
+	cred := &credentials{
+		username: "Mufasa", realm: "http-auth@example.org", nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", uri: "/dir/index.html",
+		nc: 1, cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", qop: "auth",
 	}
 	for algorithm, want := range map[string]string{
 		MD5: "8ca523f5e9506fed4657c9700eebdbec", SHA256: "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
 	} {
-		ha1, err := HA1(algorithm, cred.Username, cred.Realm, "Circle of Life")
+		ha1, err := HA1(algorithm, cred.username, cred.realm, "Circle of Life")
 		require.NoError(t, err)
 		require.Equal(t, want, response(algorithm, hex.EncodeToString(ha1), cred, "GET"), algorithm)
 	}

@@ -13,10 +13,8 @@ type Address struct {
 	bracketed bool
 }
 
-func address(v string) (Address, bool) { return addressWith(v, false) }
-
-// addressWith reads an address in whose quoted parameters semicolons may stand, or not.
-func addressWith(v string, semicolons bool) (Address, bool) {
+// address reads an address in whose quoted parameters semicolons may stand, or not.
+func (m *Message) address(v string, semicolons bool) (Address, bool) {
 	var a Address
 	v = strings.Trim(v, " \t")
 	rest := v
@@ -64,7 +62,7 @@ func addressWith(v string, semicolons bool) (Address, bool) {
 		return a, false
 	}
 	a.Scheme = scheme
-	a.Params, ok = list(tail, semicolons)
+	a.Params, ok = list(&m.params, tail, semicolons)
 	return a, ok
 }
 
@@ -91,22 +89,30 @@ type Via struct {
 	Params            []Param
 }
 
-func vias(v string) ([]Via, bool) {
-	parts, ok := split(v)
-	var out []Via
-	for _, p := range parts {
-		hop, good := via(p)
+// vias adds the hops of a header to m.Via.
+func (m *Message) vias(v string) bool {
+	all := true
+	for more := true; more; {
+		var part string
+		var ok bool
+		if part, v, more, ok = cut(v); !ok {
+			all = false
+		}
+		if part == "" {
+			continue
+		}
+		hop, good := m.via(part)
 		if !good {
-			ok = false
+			all = false
 		}
 		if hop.SentBy != "" {
-			out = append(out, hop)
+			m.Via = append(m.Via, hop)
 		}
 	}
-	return out, ok
+	return all
 }
 
-func via(s string) (Via, bool) {
+func (m *Message) via(s string) (Via, bool) {
 	var v Via
 	proto, rest, ok1 := strings.Cut(s, "/")
 	version, rest, ok2 := strings.Cut(rest, "/")
@@ -129,7 +135,7 @@ func via(s string) (Via, bool) {
 	}
 	v.Transport, v.SentBy = strings.ToUpper(transport), sentBy
 	var ok bool
-	v.Params, ok = list(tail, false)
+	v.Params, ok = list(&m.params, tail, false)
 	return v, ok && strings.EqualFold(strings.Trim(proto, " \t"), "SIP") && strings.Trim(version, " \t") == "2.0"
 }
 

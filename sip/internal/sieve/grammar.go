@@ -229,17 +229,10 @@ func hostPort(s string, strict bool) bool {
 	return digits(port) && err == nil && n > 0 && n <= 65535
 }
 
-// split cuts a value at commas outside quotes and angle brackets. ok is false for an empty part and for quotes or brackets left open.
-func split(v string) (parts []string, ok bool) {
-	ok = true
-	angle, quoted, from := false, false, 0
-	add := func(s string) {
-		if s = strings.Trim(s, " \t"); s == "" {
-			ok = false
-			return
-		}
-		parts = append(parts, s)
-	}
+// cut takes the first part off a value that is split at commas outside quotes and angle brackets. more says that a comma followed. ok is false for
+// an empty part and for quotes or brackets left open.
+func cut(v string) (part, rest string, more, ok bool) {
+	angle, quoted := false, false
 	for i := 0; i < len(v); i++ {
 		switch c := v[i]; {
 		case quoted && c == '\\':
@@ -252,17 +245,24 @@ func split(v string) (parts []string, ok bool) {
 		case c == '>':
 			angle = false
 		case c == ',' && !angle:
-			add(v[from:i])
-			from = i + 1
+			part = strings.Trim(v[:i], " \t")
+			return part, v[i+1:], true, part != ""
 		}
 	}
-	add(v[from:])
-	return parts, ok && !quoted && !angle
+	part = strings.Trim(v, " \t")
+	return part, "", false, part != "" && !quoted && !angle
 }
 
-// list reads *(SEMI name [EQUAL value]) into params, names as they are.
-func list(s string, semicolons bool) ([]Param, bool) {
-	var out []Param
+// list reads *(SEMI name [EQUAL value]), names as they are. What it returns is the part of room that it has added to it.
+func list(room *[]Param, s string, semicolons bool) ([]Param, bool) {
+	from := len(*room)
+	all, ok := appendList(*room, s, semicolons)
+	*room = all
+	return all[from:len(all):len(all)], ok
+}
+
+func appendList(out []Param, s string, semicolons bool) ([]Param, bool) {
+	from := len(out)
 	for s = strings.Trim(s, " \t"); s != ""; s = strings.TrimLeft(s, " \t") {
 		if s[0] != ';' {
 			return out, false
@@ -304,10 +304,10 @@ func list(s string, semicolons bool) ([]Param, bool) {
 			p.Value, p.Bare = s[:n], false
 			s = s[n:]
 		}
-		if len(out) == maxParams {
+		if len(out)-from == maxParams {
 			return out, false
 		}
-		for _, q := range out {
+		for _, q := range out[from:] {
 			if strings.EqualFold(q.Name, p.Name) { // RFC 3261 section 7.3.1: once each; of two tags, two readers could believe one each
 				return out, false
 			}

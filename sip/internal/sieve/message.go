@@ -35,6 +35,8 @@ type Message struct {
 	Body   []byte
 
 	fromRaw, toRaw, seqRaw string
+	params                 []Param // room for those of Via, From, To and others
+	room                   []byte
 }
 
 // Fault says why a message does not pass. Code is the status to answer with; 0 means that no answer is due.
@@ -80,7 +82,16 @@ func End(b []byte, seen int) int {
 
 // Head reads a head as cut by End. The Message is never nil.
 func Head(b []byte) (*Message, *Fault) {
-	m := &Message{Forwards: -1, Length: -1, Via: make([]Via, 0, 2), Other: make([]Header, 0, 8)}
+	m := new(Message)
+	return m, m.Read(b)
+}
+
+// Read is Head into a Message that was used before and is not needed any more: its room is used again. Strings that were taken from it stay as they are.
+func (m *Message) Read(b []byte) *Fault {
+	clear(m.Via)
+	clear(m.Other)
+	clear(m.params)
+	*m = Message{Forwards: -1, Length: -1, Via: m.Via[:0], Other: m.Other[:0], params: m.params[:0], room: m.room[:0]}
 	tooLong := len(b) > MaxHead
 	if tooLong { // what is beyond is not looked at: the work for one message is bounded, whatever it holds
 		b = b[:MaxHead]
@@ -106,7 +117,7 @@ func Head(b []byte) (*Message, *Fault) {
 	if f != nil && (m.Status != 0 || m.Method == "ACK" || m.Method == "") {
 		f.Code = 0 // there is no answer to an answer, nor to an ACK, nor to what is no request at all
 	}
-	return m, f
+	return f
 }
 
 func (m *Message) start(line string) *Fault {
@@ -203,18 +214,16 @@ func (m *Message) headers(text string, plain bool) (first *Fault) {
 func (m *Message) header(name, value string) *Fault {
 	switch name {
 	case "Via":
-		vs, ok := vias(value)
-		m.Via = append(m.Via, vs...)
-		if !ok {
+		if !m.vias(value) {
 			return fault(400, "Via")
 		}
 	case "From":
-		a, ok := address(value)
+		a, ok := m.address(value, false)
 		if m.From, m.fromRaw = a, value; !ok {
 			return fault(400, "From")
 		}
 	case "To":
-		a, ok := address(value)
+		a, ok := m.address(value, false)
 		if m.To, m.toRaw = a, value; !ok {
 			return fault(400, "To")
 		}
@@ -252,16 +261,27 @@ func (m *Message) header(name, value string) *Fault {
 			m.Other = append(m.Other, Header{name, value})
 			return nil
 		}
-		parts, ok := split(value)
-		for _, p := range parts {
+		ok := true
+		for more := true; more; {
+			var p string
+			var whole bool
+			if p, value, more, whole = cut(value); !whole {
+				ok = false
+			}
+			if p == "" {
+				continue
+			}
 			// Semicolons: in an answer to REGISTER they stand in quotes (pub-gruu, RFC 5627 section 5.2). Whoever reads parameters of a Contact must mend what
 			// the library makes of them.
-			a, good := addressWith(p, name == "Contact" && m.Status != 0)
+			a, good := m.address(p, name == "Contact" && m.Status != 0)
 			if !good || ((name == "Route" || name == "Record-Route") && !a.bracketed) {
 				ok = false
 				continue
 			}
-			m.Other = append(m.Other, Header{name, a.String()})
+			if m.room = a.append(m.room[:0]); string(m.room) != p { // most are written in canonical form
+				p = string(m.room)
+			}
+			m.Other = append(m.Other, Header{name, p})
 		}
 		// An answer is not ours to refuse: a hop in it that cannot be addressed is left out, or it would cost the call.
 		if !ok && m.Status == 0 {
@@ -318,17 +338,17 @@ func (m *Message) Append(dst []byte, rport bool) []byte {
 		dst = append(append(append(append(dst, name...), ": "...), value...), "\r\n"...)
 	}
 	if m.Forwards >= 0 {
-		line("Max-Forwards", strconv.Itoa(m.Forwards))
+		dst = append(strconv.AppendInt(append(dst, "Max-Forwards: "...), int64(m.Forwards), 10), "\r\n"...)
 	}
 	dst = append(m.From.append(append(dst, "From: "...)), "\r\n"...)
 	dst = append(m.To.append(append(dst, "To: "...)), "\r\n"...)
 	line("Call-ID", m.CallID)
-	line("CSeq", strconv.FormatUint(uint64(m.Seq), 10)+" "+m.SeqMethod)
+	dst = append(strconv.AppendUint(append(dst, "CSeq: "...), uint64(m.Seq), 10), ' ')
+	dst = append(append(dst, m.SeqMethod...), "\r\n"...)
 	for _, h := range m.Other {
 		line(h.Name, h.Value)
 	}
-	line("Content-Length", strconv.Itoa(len(m.Body)))
-	dst = append(dst, "\r\n"...)
+	dst = append(strconv.AppendInt(append(dst, "Content-Length: "...), int64(len(m.Body)), 10), "\r\n\r\n"...)
 	return append(dst, m.Body...)
 }
 
