@@ -149,7 +149,7 @@ func (b *Branch) keepJournalEmpty() {
 		case <-b.ctx.Done():
 			return
 		}
-		if b.cfg.Sink == nil || b.cfg.Journal.Pending() == 0 {
+		if b.cfg.Sink == nil || b.cfg.Journal.Pending() == 0 || !b.Up() {
 			continue
 		}
 		if err := b.cfg.Journal.Send(b.ctx, b.cfg.Sink); err != nil && b.ctx.Err() == nil {
