@@ -2,6 +2,8 @@ package branch_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +167,13 @@ func TestPassesThrough(t *testing.T) {
 	t.Run("hold from both sides, digits, BYE of the called", func(t *testing.T) {
 		c, m := a.mustDial("1002")
 		atB := receive(t, b.calls)
+		crashed := filepath.Join(t.TempDir(), "journal")
+		now, err := os.ReadFile(s.file)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(crashed, now, 0o600))
+		j, found := openJournal(t, crashed)
+		require.Equal(t, 1, found.Interrupted, "written down before the caller was told of the answer")
+		require.NoError(t, j.Close())
 		m.next(" (hold)")
 		require.NoError(t, c.Reoffer(t.Context()))
 		require.Equal(t, string(m.text("offer")), b.media.last())
@@ -182,6 +191,7 @@ func TestPassesThrough(t *testing.T) {
 		require.Equal(t, byte('#'), receive(t, heard))
 		end(t, atB)
 		over(t, c)
+		require.Equal(t, 1, s.journal.Pending(), "written down before the other side was told of the end")
 		require.ErrorIs(t, c.Err(), sip.ErrRemoteBye)
 	})
 

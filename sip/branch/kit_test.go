@@ -211,6 +211,7 @@ type site struct {
 	addr    string
 	line    *line
 	journal *branch.Journal
+	file    string
 	inbox   *inbox
 	link    chan bool
 
@@ -273,7 +274,8 @@ func newSite(t *testing.T, change func(*branch.Config)) *site {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.trunk.Close()) })
 
-	s.journal, _ = openJournal(t, filepath.Join(t.TempDir(), "journal"))
+	s.file = filepath.Join(t.TempDir(), "journal")
+	s.journal, _ = openJournal(t, s.file)
 	t.Cleanup(func() { _ = s.journal.Close() }) // a test may have done so
 	s.inbox = newInbox(t)
 	cfg := branch.Config{
