@@ -18,6 +18,7 @@ upstream {
 
 trunk {
   country = "DE"
+  code    = "49"
   numbers = { "1001" = "+4930123451", "1002" = "+4930123452" }
 
   carrier "local" {

@@ -38,6 +38,7 @@ type upstreamConfig struct {
 
 type trunkConfig struct {
 	Country  string            `hcl:"country"`          // ISO 3166: which numbers lead to help
+	Code     string            `hcl:"code,optional"`    // country code, "49", for numbers dialed with 0 or 00; empty: only those with a plus sign are public
 	Numbers  map[string]string `hcl:"numbers,optional"` // what a user presents, E.164; who is not listed calls anonymously
 	Carriers []carrierConfig   `hcl:"carrier,block"`
 }

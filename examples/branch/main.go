@@ -210,7 +210,22 @@ func withTrunk(bc *branch.Config, cfg *config) (closeTrunk func() error, err err
 	}
 	numbers := trunk.EmergencyNumbers(cfg.Trunk.Country)
 	bc.Emergency = func(dialed string) bool { return slices.Contains(numbers, dialed) || group.IsEmergency(dialed) }
+	var plan trunk.Plan
+	if cfg.Trunk.Code != "" {
+		plan = trunk.Plan{Country: cfg.Trunk.Code, International: "00", National: "0"}
+	}
+	bc.Public = func(dialed string) bool {
+		_, err := plan.Normalize(dialed)
+		return err == nil
+	}
 	bc.Outside = func(ctx context.Context, o branch.Outgoing, m sip.Media) (*sip.Call, error) {
+		if !o.Emergency {
+			number, err := plan.Normalize(o.To)
+			if err != nil {
+				return nil, err
+			}
+			o.To = number
+		}
 		// One description for every carrier: it is the phone's, and the branch has no keys to make another.
 		return group.Dial(ctx, trunk.Call{To: o.To, Owner: o.From, From: cfg.Trunk.Numbers[o.From], OnRinging: o.OnRinging},
 			func(context.Context, string) (sip.Media, error) { return m, nil })

@@ -124,6 +124,7 @@ upstream {
 }
 trunk {
   country = "DE"
+  code    = "49"
   carrier "local" {
     domain        = %q
     user          = "acme"
@@ -173,22 +174,23 @@ trunk {
 	second := newMedia("second")
 	a := phone("1001", newMedia("first"))
 	phone("1002", second)
-	call := func(to string, want *media) {
+	call := func(to, arrives string, want *media) {
 		t.Helper()
 		m := newMedia("caller")
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		c, err := a.Dial(ctx, sip.DialConfig{Target: "sip:" + to + "@" + domain, Address: addr, From: "sip:1001@" + domain, Password: "password of 1001"}, m)
 		require.NoError(t, err, errs.String())
-		require.Equal(t, to, read(t, called))
+		require.Equal(t, arrives, read(t, called))
 		require.Equal(t, string(want.sdp()), read(t, m.peer))
 		require.Equal(t, string(m.sdp()), read(t, want.peer))
 		require.NoError(t, c.Hangup(ctx))
 	}
-	call("9000", queue)
+	call("9000", "9000", queue)
 	cut()
-	call("+4930123456", pstn)
-	call("110", pstn)
+	call("+4930123456", "+4930123456", pstn)
+	call("030123456", "+4930123456", pstn)
+	call("110", "110", pstn)
 	m := newMedia("caller")
 	c, err := a.Dial(t.Context(), sip.DialConfig{Target: "sip:1002@" + domain, Address: addr, From: "sip:1001@" + domain, Password: "password of 1001"}, m)
 	require.NoError(t, err)

@@ -265,6 +265,21 @@ func TestJournalThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// Closing ends the calls and writes them down.
+func TestCloseWritesCallsDown(t *testing.T) {
+	s := newSite(t, nil)
+	s.wantLink(true)
+	s.line.shut()
+	s.wantLink(false)
+	a, b := s.phone("1001", nil), s.phone("1002", nil)
+	c, _ := a.mustDial("1002")
+	atB := receive(t, b.calls)
+	require.NoError(t, s.branch.Close())
+	require.Equal(t, 1, s.journal.Pending())
+	over(t, c)
+	over(t, atB)
+}
+
 // A stranger, a wrong password and a domain that is not served here get nothing, upstream or not.
 func TestNobodyElseCalls(t *testing.T) {
 	s := newSite(t, nil)

@@ -179,7 +179,7 @@ func (k *back) Answer(ctx context.Context, offer []byte) ([]byte, error) {
 	return b.inAnswers, nil
 }
 
-// run answers the caller and returns when one of both sides has ended; the other one is still there then, so that the end can be written down first.
+// run answers the caller and returns when one of both sides has ended, or ctx; what is left is still there then, so that the end can be written down first.
 func (b *bridge) run(ctx context.Context) error {
 	err := b.in.Answer(ctx, front{b})
 	b.mu.Lock()
@@ -208,6 +208,8 @@ func (b *bridge) run(ctx context.Context) error {
 					return
 				case <-to.Done():
 					return
+				case <-ctx.Done():
+					return
 				}
 			}
 		}()
@@ -217,6 +219,7 @@ func (b *bridge) run(ctx context.Context) error {
 	select {
 	case <-b.in.Done():
 	case <-out.Done():
+	case <-ctx.Done():
 	}
 	digits.Wait()
 	return nil

@@ -28,17 +28,25 @@ type handled struct {
 
 // fromPhone serves a call of a phone.
 func (b *Branch) fromPhone(ctx context.Context, in *sip.Call) {
+	ctx, leave, ok := b.join(ctx)
+	if !ok {
+		_ = in.Reject(503) // a caller who is gone needs no answer
+		return
+	}
+	defer leave()
 	h := &handled{b: b, in: in, cdr: CDR{ID: newID(), From: party(in.User()), To: party(in.To()), Start: time.Now().UTC(), Outcome: Refused}}
 	br := &bridge{in: in, place: h.place, answered: h.answered}
 	br.place = func(ctx context.Context, offer []byte) (*sip.Call, *back, error) {
 		out, far, err := h.place(ctx, offer)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && in.Err() == nil {
 			h.refuse(err)
 		}
 		return out, far, err
 	}
-	err := br.run(ctx)
-	h.finish(ctx, err)
+	if err := br.run(ctx); err != nil {
+		b.cfg.Logger.Debug("branch: call of a phone not connected", "call", in.ID(), "err", err)
+	}
+	h.finish()
 	br.end()
 }
 
@@ -169,8 +177,9 @@ func (h *handled) answered() error {
 
 // refuse tells the caller why the call could not be placed.
 func (h *handled) refuse(err error) {
-	h.cdr.Status = statusOf(err)
-	_ = h.in.Reject(h.cdr.Status) // a caller who is gone needs no answer
+	if status := statusOf(err); h.in.Reject(status) == nil {
+		h.cdr.Status = status
+	}
 }
 
 // statusOf is the status with which a caller is refused.
@@ -199,16 +208,15 @@ func statusOf(err error) int {
 }
 
 // finish writes the entry of a call that the branch handled by itself.
-func (h *handled) finish(ctx context.Context, err error) {
+func (h *handled) finish() {
 	if !h.own {
 		return
 	}
 	h.cdr.End = time.Now().UTC()
-	if h.cdr.Outcome != Answered && ctx.Err() != nil && h.cdr.Status == 0 {
-		h.cdr.Outcome = Canceled
-	}
-	if h.cdr.Outcome == Refused && h.cdr.Status == 0 { // what the caller got from package sip: an INVITE that could not be served
-		h.cdr.Status = 488
+	if cause := h.in.Err(); h.cdr.Outcome == Refused && h.cdr.Status == 0 {
+		if h.cdr.Outcome = Canceled; cause == nil || statusOf(cause) == 488 { // refused by package sip: what the call needs does not pass here
+			h.cdr.Outcome, h.cdr.Status = Refused, 488
+		}
 	}
 	if err := h.b.cfg.Journal.End(h.cdr); err != nil {
 		h.b.cfg.OnError(err)
@@ -218,10 +226,16 @@ func (h *handled) finish(ctx context.Context, err error) {
 
 // fromUpstream serves a call to a phone of the site.
 func (b *Branch) fromUpstream(ctx context.Context, in *sip.Call) {
+	ctx, leave, ok := b.join(ctx)
+	if !ok {
+		_ = in.Reject(503) // a caller who is gone needs no answer
+		return
+	}
+	defer leave()
 	br := &bridge{in: in, answered: func() error { return nil }}
 	br.place = func(ctx context.Context, offer []byte) (*sip.Call, *back, error) {
 		out, far, err := b.ring(ctx, in, in.To(), "sip:"+claimed(in.ClaimedFrom())+"@"+b.cfg.Domain, offer)
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			_ = in.Reject(statusOf(err)) // a caller who is gone needs no answer
 		}
 		return out, far, err

@@ -70,7 +70,7 @@ type Config struct {
 	Instance string
 	// MaxCalls bounds calls of phones at once; more get 503. If zero, 2000.
 	MaxCalls int
-	// OnLink is told when the upstream is found gone (false) and back (true), in order. It must not block. If nil, nobody is told.
+	// OnLink is told when the upstream is found gone (false) and back (true), in order. It must neither block nor call the Branch. If nil, nobody is told.
 	OnLink func(up bool)
 	// OnError is told of what an operator should know and no caller is told: a journal that cannot be written or sent, a user whom the upstream
 	// refuses. It is called concurrently and must not block. If nil, such errors are logged.

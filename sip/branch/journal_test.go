@@ -100,6 +100,31 @@ func TestCallsInProgressAreNotForgotten(t *testing.T) {
 	require.NoError(t, j.Close())
 }
 
+// What was acknowledged before a refusal, or a crash, is not sent again.
+func TestProgressIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	j, _ := openJournal(t, path)
+	for n := range 250 {
+		require.NoError(t, j.End(entry(n)))
+	}
+	left := 2
+	require.Error(t, j.Send(context.Background(), sinkFunc(func([]branch.CDR) error {
+		if left--; left < 0 {
+			return errors.New("refused")
+		}
+		return nil
+	})))
+	require.NoError(t, j.Close())
+	j, _ = openJournal(t, path)
+	require.Equal(t, 50, j.Pending())
+	require.Equal(t, entry(200).ID, sent(t, j)[0])
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.ErrorIs(t, j.Send(ctx, sinkFunc(func([]branch.CDR) error { return nil })), context.Canceled)
+	require.Equal(t, 50, j.Pending())
+	require.NoError(t, j.Close())
+}
+
 // A crash may cut the file anywhere: what stands before the cut is there afterwards, in order, and the journal can be written again.
 func TestCrashAtEveryByte(t *testing.T) {
 	dir := t.TempDir()

@@ -26,6 +26,8 @@ type Branch struct {
 	mu     sync.Mutex
 	link   *Link
 	wanted map[string]bool // users with a phone that can be reached
+	closed bool
+	calls  sync.WaitGroup // added to under mu, and not after closed
 }
 
 // New returns a Branch that looks for its upstream and serves no phone yet. The caller must Close it.
@@ -90,11 +92,32 @@ func (b *Branch) Drain() { b.phones.Drain() }
 // Calls is how many calls of phones, and to phones from the upstream, are in progress.
 func (b *Branch) Calls() int { return b.phones.Stats().LiveCalls + b.outer.Stats().LiveCalls }
 
-// Close ends every call, writes them down, and waits for all goroutines.
+// Close ends every call with BYE on both sides, which takes 5 s at most for each side that does not answer, writes it down, and waits for all goroutines.
 func (b *Branch) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
 	b.cancel()
+	b.calls.Wait() // before the endpoints: they would write a BYE only for what nobody here is ending
 	b.wg.Wait()
 	return errors.Join(b.phones.Close(), b.outer.Close())
+}
+
+// join counts a call whose context ends with the Branch as well. leave must be called when it is over. It fails when the Branch is closed.
+func (b *Branch) join(ctx context.Context) (_ context.Context, leave func(), ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, nil, false
+	}
+	b.calls.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(b.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		b.calls.Done()
+	}, true
 }
 
 // watch asks the upstream for signs of life. The first question is asked at once.
