@@ -295,7 +295,8 @@ func TestNobodyElseCalls(t *testing.T) {
 		_, err := a.Dial(t.Context(), dc, &media{name: name})
 		require.Equal(t, 401, status(err), name)
 	}
-	_, err := a.Dial(t.Context(), sip.DialConfig{Target: "sip:112@globex.test", Address: s.addr, ServerName: domain, From: "sip:1001@globex.test", Password: "x"}, &media{})
+	foreign := sip.DialConfig{Target: "sip:112@globex.test", Address: s.addr, ServerName: domain, From: "sip:1001@globex.test", Password: "x"}
+	_, err := a.Dial(t.Context(), foreign, &media{})
 	require.Equal(t, 404, status(err))
 	require.Empty(t, s.carrier)
 	require.Zero(t, s.journal.Pending())

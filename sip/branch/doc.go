@@ -30,12 +30,13 @@
 // number is called through [Config.Outside], which has the caller's proven name to decide with. A number that nobody here knows is refused. Credentials
 // stay at the site; who steals the machine has those of its users, and no others. The journal holds who called whom, so only its owner may read it and
 // it is emptied when all of it was acknowledged. A call that costs money is not placed when it cannot be written down. Emergency calls pass in all cases:
-// by the upstream or the local trunk, whichever works, with a journal or without.
+// by the upstream or the local trunk, whichever works, with a journal or without. Not limited here: how much the users of the site call at its cost, which
+// is for Config.Outside to decide, and how long the journal gets while nobody takes it.
 //
 // # Goroutines
 //
-// A Branch has three, for signs of life, registrations and the journal, and those of its two endpoints; a call has two more for digits.
-// Branch.Close stops and waits for all of them. Journal, Inbox, Link and FileStore have none.
+// A Branch has three, for signs of life, registrations and the journal, and those of its two endpoints. A call has one for each phone that it rings, until it is
+// answered, and two for digits then. Branch.Close stops and waits for all of them. Journal, Inbox, Link and FileStore have none.
 //
 // # Importing alone
 //

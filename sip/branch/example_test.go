@@ -74,7 +74,8 @@ func ExampleJournal() {
 	defer store.Close()
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	err = journal.End(branch.CDR{
-		ID: "000102030405060708090a0b0c0d0e0f", From: "1001", To: "112", Route: branch.Emergency, Start: at, Answered: at, End: at.Add(time.Minute), Outcome: branch.Answered,
+		ID: "000102030405060708090a0b0c0d0e0f", From: "1001", To: "112", Route: branch.Emergency, Outcome: branch.Answered,
+		Start: at, Answered: at, End: at.Add(time.Minute),
 	})
 	if err != nil {
 		log.Fatal(err)

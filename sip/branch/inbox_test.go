@@ -1,6 +1,7 @@
 package branch_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -39,7 +40,8 @@ func newInbox(t *testing.T) *inbox {
 	var err error
 	in.store, _, err = branch.OpenFileStore(filepath.Join(t.TempDir(), "inbox"))
 	require.NoError(t, err)
-	h, err := branch.NewInbox(branch.InboxConfig{Keys: map[string]branch.Secret{"north": branch.NewSecret(branchKey), "south": branch.NewSecret(branchKey + "s")}, Store: in.store})
+	keys := map[string]branch.Secret{"north": branch.NewSecret(branchKey), "south": branch.NewSecret(branchKey + "s")}
+	h, err := branch.NewInbox(branch.InboxConfig{Keys: keys, Store: in.store})
 	require.NoError(t, err)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in.posts.Add(1)
@@ -145,6 +147,37 @@ func TestInboxRefusals(t *testing.T) {
 		_, err := branch.NewInbox(cfg)
 		require.Error(t, err, name)
 	}
+}
+
+// keep is a Store that checks what it is given.
+type keep struct{ t *testing.T }
+
+func (k keep) Add(_ context.Context, name string, cdrs []branch.CDR) error {
+	require.Equal(k.t, "north", name)
+	require.NotEmpty(k.t, cdrs)
+	for _, c := range cdrs {
+		require.NoError(k.t, c.Check())
+	}
+	return nil
+}
+
+// Whatever the holder of a key sends, nothing but entries gets to the Store.
+func FuzzInbox(f *testing.F) {
+	good, err := json.Marshal(map[string]any{"cdrs": []branch.CDR{entry(1), entry(2)}})
+	require.NoError(f, err)
+	f.Add(good)
+	f.Add([]byte(`{"cdrs":[null]}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		h, err := branch.NewInbox(branch.InboxConfig{Keys: map[string]branch.Secret{"north": branch.NewSecret(branchKey)}, Store: keep{t}})
+		require.NoError(t, err)
+		r := httptest.NewRequest("POST", "https://cc.test/", bytes.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+branchKey)
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Contains(t, []int{204, 400, 413}, w.Code)
+	})
 }
 
 func TestSinkIsEncryptedAndFollowsNobody(t *testing.T) {
