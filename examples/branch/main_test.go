@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,6 +83,24 @@ func serveSIP(t *testing.T, ca *siptest.Authority, name string, cfg sip.Config) 
 	return l.Addr().String(), stop
 }
 
+// text is what the program writes while it is read.
+type text struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *text) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(b)
+}
+
+func (w *text) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
 // The program, from its file: it serves a contact center that is there and one that is gone.
 func TestBranch(t *testing.T) {
 	dir := t.TempDir()
@@ -136,7 +155,7 @@ trunk {
 
 	ctx, stop := context.WithCancel(context.Background())
 	out, in := io.Pipe()
-	var errs bytes.Buffer
+	var errs text
 	code := make(chan int, 1)
 	go func() { // ends with ctx
 		code <- run(ctx, []string{"--config", filepath.Join(dir, "branch.hcl")}, in, &errs)
