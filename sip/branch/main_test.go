@@ -1,0 +1,9 @@
+package branch_test
+
+import (
+	"testing"
+
+	"github.com/ringfence/ringfence/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
