@@ -20,7 +20,7 @@ func (ep *Endpoint) verify(req *msg.Request, src source, realm Realm) (user stri
 			values = append(values, h.Value())
 		}
 	}
-	r := digest.Request{Method: string(req.Method), URI: req.Recipient.String(), Headers: values, Realm: realm.Name, Source: src.host, Algorithms: realm.algorithms()}
+	r := digest.Request{Method: string(req.Method), URI: uriText(&req.Recipient), Headers: values, Realm: realm.Name, Source: src.host, Algorithms: realm.algorithms()}
 	now := time.Now()
 	tried, locked, counts := "", false, true
 	user, err = ep.auth.Verify(r, now, func(user, algorithm string) ([]byte, error) {

@@ -201,9 +201,13 @@ func (ep *Endpoint) contactFor(src source, user string) msg.Uri {
 	if u.Host == "" {
 		u.Host = "127.0.0.1"
 	}
-	transport := strings.ToLower(src.network)
-	if transport == "wss" {
+	transport := "tls"
+	switch src.network {
+	case "TLS":
+	case "WSS":
 		transport = "ws" // with or without TLS (RFC 7118 section 5.2)
+	default:
+		transport = strings.ToLower(src.network)
 	}
 	u.UriParams = msg.HeaderParams{{K: "transport", V: transport}}
 	return u

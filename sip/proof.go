@@ -63,9 +63,11 @@ func (ep *Endpoint) proofAt(how *dialed, src source, domain, user, password stri
 	if password == "" || !src.secure && !ep.plainDigest.Load() {
 		return nil
 	}
-	at := route{address: src.flow()}
+	var at route
 	if how != nil {
 		at = route{how.address, how.serverName, how.client.cfg}
+	} else {
+		at = route{address: src.flow()}
 	}
 	return ep.proofs.client(proofKey{at, canonicalHost(domain), user, password})
 }
@@ -75,7 +77,7 @@ func prove(c *digest.Client, req *msg.Request) []digest.Field {
 	if c == nil {
 		return nil
 	}
-	fs := c.Authorize(string(req.Method), req.Recipient.String())
+	fs := c.Authorize(string(req.Method), uriText(&req.Recipient))
 	for _, f := range fs {
 		req.AppendHeader(header(f.Name, f.Value))
 	}

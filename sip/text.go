@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -44,4 +45,35 @@ func param(ps msg.HeaderParams, name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// uriText is what u.String returns, which tries each host as an IP address and makes a string of every part.
+func uriText(u *msg.Uri) string {
+	plain := u.Raw() == "" && !u.HierarhicalSlashes && u.Scheme != "" && len(u.Headers) == 0 && !strings.Contains(u.Host, ":")
+	for _, p := range u.UriParams {
+		plain = plain && !strings.ContainsAny(p.V, " \t")
+	}
+	if !plain {
+		return u.String()
+	}
+	var room [128]byte
+	b := append(append(room[:0], u.Scheme...), ':')
+	if u.User != "" {
+		b = append(b, u.User...)
+		if u.Password != "" {
+			b = append(append(b, ':'), u.Password...)
+		}
+		b = append(b, '@')
+	}
+	b = append(b, u.Host...)
+	if u.Port > 0 {
+		b = strconv.AppendInt(append(b, ':'), int64(u.Port), 10)
+	}
+	for _, p := range u.UriParams {
+		b = append(append(b, ';'), p.K...)
+		if p.V != "" {
+			b = append(append(b, '='), p.V...)
+		}
+	}
+	return string(b)
 }
