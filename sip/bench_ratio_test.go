@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	benchCalls  = 800  // of one run
-	benchAtOnce = 8    // calls under way, so that both cores have work and waiting for a wake-up is not what is measured
+	benchCalls  = 800 // of one run
+	benchAtOnce = 8   // calls under way, so that both cores have work and waiting for a wake-up is not what is measured
 )
 
 // benchBody is of the size of a description with four keys.
