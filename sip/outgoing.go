@@ -82,7 +82,7 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 			return nil, err
 		}
 		switch {
-		case try < 3 && challenged(c.proof, res, sent):
+		case try < 3 && challenged(c.proof, req, res, sent):
 			continue
 		case res.StatusCode == 422 && try < 3 && minSE(res) > c.session.interval: // RFC 4028 section 7.3
 			c.session.interval = minSE(res)
