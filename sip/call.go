@@ -8,8 +8,6 @@ import (
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
-
-	"github.com/ringfence/ringfence/sip/internal/digest"
 )
 
 type callState int
@@ -35,8 +33,8 @@ type Call struct {
 	stx    *msg.ServerTx // the INVITE, incoming
 	invite *msg.Request
 	pid    pendingID
-	proof  *digest.Client // answers challenges of our requests; nil: none is answered
-	dial   *dialed        // how to reach the peer again when its connection is gone; nil for flows
+	proof  *prover // answers challenges of our requests; nil: none is answered
+	dial   *dialed // how to reach the peer again when its connection is gone; nil for flows
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}

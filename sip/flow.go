@@ -64,7 +64,7 @@ func (ep *Endpoint) serves(local netip.AddrPort) bool {
 // reachable reports whether a request has a way. The library would make one otherwise, to wherever its address leads.
 func (ep *Endpoint) reachable(req *msg.Request) bool {
 	if req.Transport() != "UDP" {
-		return ep.conns.find(flowKey(req)) != nil
+		return ep.conns.has(req.Transport(), req.Destination())
 	}
 	ip, ok := netip.AddrFromSlice(req.Laddr.IP)
 	return ok && ep.serves(netip.AddrPortFrom(ip.Unmap(), uint16(req.Laddr.Port)))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -224,6 +225,19 @@ func (t *connTable) find(flow string) *conn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.byFlow[flow]
+}
+
+// has reports whether there is a connection to addr, over TLS or TCP.
+func (t *connTable) has(transport, addr string) bool {
+	var room [80]byte
+	key := append(room[:0], "tls/"...)
+	if transport != "TLS" {
+		key = append(append(room[:0], strings.ToLower(transport)...), '/')
+	}
+	key = append(key, addr...)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byFlow[string(key)] != nil
 }
 
 // closeAll closes every connection, for Endpoint.Close.

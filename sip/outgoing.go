@@ -52,15 +52,6 @@ type DialConfig struct {
 	OnProgress func(status int)
 }
 
-func flowKey(req *msg.Request) string {
-	switch t := req.Transport(); t {
-	case "TLS": // without one more string
-		return "tls/" + req.Destination()
-	default:
-		return strings.ToLower(t) + "/" + req.Destination()
-	}
-}
-
 // Dial places a call and returns when it is answered. A refusal is a *StatusError. When ctx ends first, the call is canceled; should the
 // answer have crossed the CANCEL, it is acknowledged and ended (RFC 3261 section 9.1). Other errors are ErrTimeout, ErrTransport, ErrFlowGone,
 // ErrMalformed, ErrClosed, those of m and ctx's.
@@ -91,7 +82,7 @@ func (ep *Endpoint) Dial(ctx context.Context, dc DialConfig, m Media) (*Call, er
 			return nil, err
 		}
 		switch {
-		case try < 3 && challenged(c.proof, res, sent):
+		case try < 3 && challenged(c.proof, req, res, sent):
 			continue
 		case res.StatusCode == 422 && try < 3 && minSE(res) > c.session.interval: // RFC 4028 section 7.3
 			c.session.interval = minSE(res)

@@ -80,7 +80,7 @@ func (ep *Endpoint) send(ctx context.Context, o letter, fill func(req *msg.Reque
 		if res.StatusCode < 300 {
 			return nil
 		}
-		if try == maxTries || !challenged(proof, res, sent) {
+		if try == maxTries || !challenged(proof, req, res, sent) {
 			return statusError(res, string(o.method))
 		}
 	}

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"sync"
+	"sync/atomic"
 
 	msg "github.com/emiago/sipgo/sip"
 
@@ -13,11 +14,19 @@ import (
 // the endpoint.
 type proofs struct {
 	mu         sync.Mutex
-	young, old map[proofKey]*digest.Client // what was not asked for while young filled up is forgotten
+	young, old map[proofKey]*prover // what was not asked for while young filled up is forgotten
 }
 
 // maxProofs bounds each half of proofs.
 const maxProofs = 4096
+
+// prover is what one server is shown.
+type prover struct {
+	*digest.Client
+	// inside: the server has asked for a proof inside a dialog. Most do not, who know the connection, and one that is shown a nonce that ran out during a
+	// long call would have to refuse it.
+	inside atomic.Bool
+}
 
 // proofKey names who proves what to whom. It cannot be printed.
 type proofKey struct {
@@ -31,7 +40,7 @@ func (proofKey) String() string   { return "[redacted]" }
 func (proofKey) GoString() string { return "[redacted]" }
 
 // client returns the digest client for key.
-func (p *proofs) client(key proofKey) *digest.Client {
+func (p *proofs) client(key proofKey) *prover {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.young[key]
@@ -39,13 +48,13 @@ func (p *proofs) client(key proofKey) *digest.Client {
 		return c
 	}
 	if c = p.old[key]; c == nil {
-		c = digest.NewClient(key.user, key.password)
+		c = &prover{Client: digest.NewClient(key.user, key.password)}
 	}
 	if len(p.young) >= maxProofs {
 		p.young, p.old = nil, p.young
 	}
 	if p.young == nil {
-		p.young = make(map[proofKey]*digest.Client)
+		p.young = make(map[proofKey]*prover)
 	}
 	p.young[key] = c
 	return c
@@ -59,7 +68,7 @@ func (p *proofs) clear() {
 
 // proofAt returns what answers the challenges of a server, nil without a password. In the clear nothing is answered, unless a waiver says so: anybody
 // on the way could ask, and attack the answer offline.
-func (ep *Endpoint) proofAt(how *dialed, src source, domain, user, password string) *digest.Client {
+func (ep *Endpoint) proofAt(how *dialed, src source, domain, user, password string) *prover {
 	if password == "" || !src.secure && !ep.plainDigest.Load() {
 		return nil
 	}
@@ -73,8 +82,8 @@ func (ep *Endpoint) proofAt(how *dialed, src source, domain, user, password stri
 }
 
 // prove adds to a request what its server has asked for before, and returns it.
-func prove(c *digest.Client, req *msg.Request) []digest.Field {
-	if c == nil {
+func prove(c *prover, req *msg.Request) []digest.Field {
+	if c == nil || insideDialog(req) && !c.inside.Load() {
 		return nil
 	}
 	fs := c.Authorize(string(req.Method), uriText(&req.Recipient))
@@ -86,7 +95,7 @@ func prove(c *digest.Client, req *msg.Request) []digest.Field {
 
 // challenged takes the challenges of a response to what prove has added. It reports whether another try may help: not for a response that asks for
 // nothing, nor where the same answer was refused already, which could lock the user.
-func challenged(c *digest.Client, res *msg.Response, sent []digest.Field) bool {
+func challenged(c *prover, req *msg.Request, res *msg.Response, sent []digest.Field) bool {
 	if c == nil || res.StatusCode != 401 && res.StatusCode != 407 {
 		return false
 	}
@@ -98,5 +107,16 @@ func challenged(c *digest.Client, res *msg.Response, sent []digest.Field) bool {
 	for h := range headers(res, name) {
 		values = append(values, h.Value())
 	}
-	return c.Challenged(values, proxy, sent) == nil
+	if c.Challenged(values, proxy, sent) != nil {
+		return false
+	}
+	if insideDialog(req) {
+		c.inside.Store(true)
+	}
+	return true
+}
+
+func insideDialog(req *msg.Request) bool {
+	_, tagged := param(req.To().Params, "tag")
+	return tagged
 }

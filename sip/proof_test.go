@@ -122,7 +122,7 @@ func (v *prover) answer(invite siptest.Message, out <-chan dialedCall, user, pas
 	done := make(chan error, 1)
 	go func() { done <- d.c.Hangup(context.Background()) }() // ends with the answer to the BYE
 	bye := v.p.Want("BYE")
-	require.Equal(v.t, want(next+1), showing(v.t, bye, user, pass, algorithm))
+	require.Empty(v.t, bye.Header.Values("Authorization"), "nobody has asked inside a call")
 	reply(v.p, bye, "200 OK", "", "")
 	require.NoError(v.t, <-done)
 }
@@ -135,14 +135,14 @@ func TestNonceIsKeptForTheNextCall(t *testing.T) {
 	ask(v.p, invite, challengeOf("n1", "MD5"), challengeOf("n1", "SHA-256"))
 	v.answer(v.p.Want("INVITE"), out, "1001", "secret", "SHA-256", "n1", 1)
 	invite, out = v.dial("1001", "secret")
-	v.answer(invite, out, "1001", "secret", "SHA-256", "n1", 3)
+	v.answer(invite, out, "1001", "secret", "SHA-256", "n1", 2)
 
 	invite, out = v.dial("1002", "other") // two users of one server have nothing in common
 	require.Empty(t, invite.Header.Values("Authorization"))
 	ask(v.p, invite, challengeOf("n2", "SHA-256"))
 	v.answer(v.p.Want("INVITE"), out, "1002", "other", "SHA-256", "n2", 1)
 	invite, out = v.dial("1001", "secret")
-	v.answer(invite, out, "1001", "secret", "SHA-256", "n1", 5)
+	v.answer(invite, out, "1001", "secret", "SHA-256", "n1", 3)
 
 	invite, out = v.dial("1001", "guessed") // who does not know the password gets nothing of what it has opened
 	require.Empty(t, invite.Header.Values("Authorization"))
@@ -162,7 +162,7 @@ func TestStaleNonceIsReplaced(t *testing.T) {
 			ask(v.p, invite, challengeOf("n1", "SHA-256"))
 			v.answer(v.p.Want("INVITE"), out, "1001", "secret", "SHA-256", "n1", 1)
 			invite, out = v.dial("1001", "secret")
-			require.Equal(t, "n1 00000003", showing(t, invite, "1001", "secret", "SHA-256"))
+			require.Equal(t, "n1 00000002", showing(t, invite, "1001", "secret", "SHA-256"))
 			ask(v.p, invite, again)
 			v.answer(v.p.Want("INVITE"), out, "1001", "secret", "SHA-256", "n2", 1)
 		})
@@ -188,7 +188,7 @@ func TestWeakAndUnknownAlgorithms(t *testing.T) {
 	ask(v.p, invite, challengeOf("n1", "MD5"))
 	v.answer(v.p.Want("INVITE"), out, "1001", "secret", "MD5", "n1", 1)
 	invite, out = v.dial("1001", "secret")
-	v.answer(invite, out, "1001", "secret", "MD5", "n1", 3)
+	v.answer(invite, out, "1001", "secret", "MD5", "n1", 2)
 
 	invite, out = v.dial("1003", "secret")
 	ask(v.p, invite, challengeOf("n1", "ROT13"))
@@ -223,6 +223,9 @@ func TestRequestsShareTheNonce(t *testing.T) {
 	digit := make(chan error, 1)
 	go func() { digit <- d.c.SendDigit(ctx, '5') }() // ends with the answer below
 	info := v.p.Want("INFO")
+	require.Empty(t, info.Header.Values("Authorization"))
+	ask(v.p, info, challengeOf("n1", "SHA-256"))
+	info = v.p.Want("INFO")
 	require.Equal(t, "n1 00000003", showing(t, info, "1001", "secret", "SHA-256"))
 	ask(v.p, info, challengeOf("n2", "SHA-256")+", stale=true")
 	info = v.p.Want("INFO")

@@ -196,7 +196,7 @@ func (r *Registration) register(ctx context.Context, expires time.Duration) (gra
 			return grant{}, fmt.Errorf("sip: REGISTER: %w", err)
 		}
 		switch code := res.StatusCode; {
-		case try < 4 && challenged(proof, res, sent):
+		case try < 4 && challenged(proof, req, res, sent):
 		case code == 423 && try < 4 && expires > 0: // RFC 3261 section 10.2.8
 			least := secondsOf(res, "Min-Expires")
 			if least <= expires {

@@ -151,7 +151,7 @@ func (c *Call) offered(ctx context.Context, req *msg.Request) (*msg.Response, er
 	for try := 0; ; try++ {
 		sent := c.proveInvite(req)
 		res, err := c.reinvite(ctx, req)
-		if err != nil || try == maxTries || !challenged(c.proof, res, sent) {
+		if err != nil || try == maxTries || !challenged(c.proof, req, res, sent) {
 			return res, err
 		}
 		req = c.repeat(req)

@@ -68,7 +68,7 @@ func sessionExpires(m msg.Message) (interval time.Duration, refresher string, ok
 	if err != nil { // none, or none that can be read: nothing was asked for
 		return 0, "", false
 	}
-	for _, p := range strings.Split(params, ";") {
+	for p := range strings.SplitSeq(params, ";") {
 		if k, val, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(k), "refresher") {
 			refresher = strings.ToLower(strings.TrimSpace(val))
 		}

@@ -69,7 +69,7 @@ func (c *Call) transact(ctx context.Context, req *msg.Request) (*msg.Response, e
 	for try := 0; ; try++ {
 		sent := prove(c.proof, req)
 		res, err := c.ep.transact(ctx, req)
-		if err != nil || try == maxTries || !challenged(c.proof, res, sent) {
+		if err != nil || try == maxTries || !challenged(c.proof, req, res, sent) {
 			return res, err
 		}
 		req = c.repeat(req)

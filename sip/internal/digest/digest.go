@@ -190,7 +190,8 @@ func response(algorithm, ha1 string, c *credentials, method string) string {
 	b = append(append(b, c.cnonce...), ':')
 	b = append(append(b, c.qop...), ':')
 	b = appendRequest(b, algorithm, method, c.uri)
-	return string(appendHash(nil, algorithm, b))
+	var hex [64]byte
+	return string(appendHash(hex[:0], algorithm, b))
 }
 
 // legacyResponse is that of RFC 2069, for servers that offer no qop (RFC 3261 section 22.4).

@@ -127,7 +127,7 @@ func (m *Message) via(s string) (Via, bool) {
 		sentBy, tail = rest[:i], rest[i:]
 	}
 	sentBy = strings.Trim(sentBy, " \t")
-	if host, port, ok := strings.Cut(sentBy, ":"); ok && !strings.HasPrefix(sentBy, "[") { // white space may stand around the colon
+	if host, port, ok := strings.Cut(sentBy, ":"); ok && strings.ContainsAny(sentBy, " \t") && !strings.HasPrefix(sentBy, "[") { // white space may stand around the colon
 		sentBy = strings.TrimRight(host, " \t") + ":" + strings.TrimLeft(port, " \t")
 	}
 	if !token(transport) || !hostPort(sentBy, false) {

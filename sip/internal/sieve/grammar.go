@@ -1,6 +1,7 @@
 package sieve
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -102,18 +103,40 @@ func clean(s string) bool {
 	return true
 }
 
-// plain reports that s holds nothing that printable would have to look at, but line ends.
-func plain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == 0x7f {
-			if c != '\r' || i+1 == len(s) || s[i+1] != '\n' {
-				if c != '\n' || i == 0 || s[i-1] != '\r' {
+// plain reports that b holds nothing that printable would have to look at, but line ends.
+func plain(b []byte) bool {
+	const each = 0x0101010101010101
+	for i := 0; i < len(b); i++ {
+		if i+8 <= len(b) { // most words hold no control character, which is seen without looking at each byte
+			x := binary.LittleEndian.Uint64(b[i:])
+			del := x ^ 0x7f*each
+			if ((x-0x20*each)&^x|(del-each)&^del)&(0x80*each) == 0 {
+				i += 7
+				continue
+			}
+		}
+		if c := b[i]; c < ' ' || c == 0x7f {
+			if c != '\r' || i+1 == len(b) || b[i+1] != '\n' {
+				if c != '\n' || i == 0 || b[i-1] != '\r' {
 					return false
 				}
 			}
 		}
 	}
 	return true
+}
+
+// nextLine cuts a line off. In a plain text a carriage return is the first half of a line end, and of nothing else.
+func nextLine(text string, plain bool) (line, rest string) {
+	if !plain {
+		line, rest, _ = strings.Cut(text, "\r\n")
+		return line, rest
+	}
+	i := strings.IndexByte(text, '\r')
+	if i < 0 {
+		return text, ""
+	}
+	return text[:i], text[i+2:]
 }
 
 // printable is clean, except that a quoted-pair may hold any character but CR and LF (RFC 3261 section 25.1).

@@ -99,10 +99,11 @@ func (m *Message) Read(b []byte) *Fault {
 			b = b[:i]
 		}
 	}
+	orderly := plain(b)
 	text := strings.TrimSuffix(string(b), "\r\n\r\n")
-	start, rest, _ := strings.Cut(text, "\r\n")
+	start, rest := nextLine(text, orderly)
 	f := m.start(start)
-	if g := m.headers(rest, plain(text)); f == nil {
+	if g := m.headers(rest, orderly); f == nil {
 		f = g
 	}
 	if tooLong {
@@ -170,10 +171,10 @@ func (m *Message) headers(text string, plain bool) (first *Fault) {
 	}
 	var seen uint32
 	for count := 1; text != ""; count++ {
-		line, rest, _ := strings.Cut(text, "\r\n")
+		line, rest := nextLine(text, plain)
 		for ; rest != "" && (rest[0] == ' ' || rest[0] == '\t'); count++ { // folded (RFC 3261 section 7.3.1); each line counts
 			var more string
-			more, rest, _ = strings.Cut(rest, "\r\n")
+			more, rest = nextLine(rest, plain)
 			if count <= MaxHeaders {
 				line = strings.TrimRight(line, " \t") + " " + strings.Trim(more, " \t")
 			}
