@@ -213,3 +213,16 @@ func TestStrangerIsDisconnected(t *testing.T) {
 	var ne net.Error
 	require.False(t, func() bool { e, ok := err.(net.Error); ne = e; return ok && ne.Timeout() }(), "closed by the server, not by our deadline")
 }
+
+// RFC 8760: the strongest of what both know is used, on both sides.
+func TestStrongestDigestIsUsed(t *testing.T) {
+	used := make(chan string, 4)
+	s := serve(t, sip.Config{Realm: func(domain, _ string) (sip.Realm, error) {
+		return sip.Realm{Name: domain, Algorithms: []string{sip.SHA512256, sip.SHA256, sip.MD5}, Credentials: func(_ context.Context, user, algorithm string) ([]byte, error) {
+			used <- algorithm
+			return sip.HA1(algorithm, user, domain, password)
+		}}, nil
+	}})
+	require.NoError(t, s.register(t, s.phone(t, nil), "sip:1001@acme.test", password))
+	require.Equal(t, "SHA-512-256", <-used)
+}

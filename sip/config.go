@@ -14,11 +14,13 @@ import (
 
 // Digest algorithm names for [Realm.Algorithms].
 const (
-	SHA256 = digest.SHA256
-	MD5    = digest.MD5
+	SHA512256 = digest.SHA512256
+	SHA256    = digest.SHA256
+	MD5       = digest.MD5
 )
 
-// HA1 returns the raw H(user:realm:password) that Realm.Credentials must return (RFC 7616 section 3.4.2). algorithm is SHA256 or MD5.
+// HA1 returns the raw H(user:realm:password) that Realm.Credentials must return (RFC 7616 section 3.4.2). algorithm is SHA512256, SHA256 or
+// MD5.
 func HA1(algorithm, user, realm, password string) ([]byte, error) {
 	return digest.HA1(algorithm, user, realm, password)
 }
