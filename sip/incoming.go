@@ -337,6 +337,24 @@ func (ep *Endpoint) inDialog(req *msg.Request, tx *msg.ServerTx, src source) {
 	}
 }
 
+// speaksFor reports whether the connection is another one of the call's peer: its user has authenticated on it, it showed the certificate of the same
+// peer, or we opened it to the same server.
+func (c *conn) speaksFor(call *Call) bool {
+	if o := c.owner.Load(); o != nil && call.user != "" && *o == (owner{call.realm, call.user}) {
+		return true
+	}
+	was := call.src.conn
+	switch {
+	case was == nil:
+		return false
+	case c.dialed && was.dialed:
+		return c.serverName == was.serverName
+	case c.peer != "":
+		return c.peer == was.peer || was.dialed && ipOf(c.raw.RemoteAddr()) == ipOf(was.raw.RemoteAddr())
+	}
+	return false
+}
+
 // belongs checks that a request in a dialog comes from where the dialog's peer is: the flow of the call, or another one, to which the dialog then
 // moves, if its user has authenticated there. Tags cannot be guessed, but they are seen by every proxy and in every trace.
 func (ep *Endpoint) belongs(c *Call, req *msg.Request, tx *msg.ServerTx, src source) bool {
@@ -346,12 +364,12 @@ func (ep *Endpoint) belongs(c *Call, req *msg.Request, tx *msg.ServerTx, src sou
 	if same {
 		return true
 	}
-	if !ep.proved(src) {
-		_, user, ok := ep.authenticate(req, tx, src, c.d.local.uri.Host)
+	if src.conn == nil || !src.conn.speaksFor(c) {
+		realm, user, ok := ep.authenticate(req, tx, src, c.d.local.uri.Host)
 		if !ok {
 			return false
 		}
-		if c.user != "" && user != c.user {
+		if c.user == "" || user != c.user || realm.Name != c.realm { // somebody with an account, who is not the peer
 			ep.respond(req, tx, 403)
 			return false
 		}

@@ -90,6 +90,9 @@ func (ep *Endpoint) suspect(src source, points int, why string) {
 // absolve is called when a user proved a password: what its source has spent on the way is given back.
 func (ep *Endpoint) absolve(realm, user string, src source) {
 	ep.guards.locks.Succeed(realm, user, src.origin)
+	if src.conn != nil {
+		src.conn.owner.Store(&owner{realm, user})
+	}
 	if ep.proved(src) {
 		return
 	}

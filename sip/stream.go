@@ -13,6 +13,9 @@ import (
 	"github.com/ringfence/ringfence/sip/internal/sieve"
 )
 
+// owner is a user that proved a password.
+type owner struct{ realm, user string }
+
 // conn is an accepted connection. Until a request on it has authenticated, it lives on borrowed time. What is read from it are whole
 // messages that passed the sieve; what does not pass is answered here and costs the library nothing.
 type conn struct {
@@ -28,9 +31,10 @@ type conn struct {
 	who        source
 	localHost  string // and
 	localPort  int
-	name, here net.Addr   // RemoteAddr and LocalAddr
-	peer       string     // whom the client certificate names; empty without one
-	web        *webSocket // of a browser; Conn then
+	name, here net.Addr              // RemoteAddr and LocalAddr
+	owner      atomic.Pointer[owner] // the user that authenticated on it last; nil: none
+	peer       string                // whom the client certificate names; empty without one
+	web        *webSocket            // of a browser; Conn then
 	trusted    atomic.Bool
 	heard      atomic.Int64 // reads that brought something: signs of life
 	once       sync.Once
