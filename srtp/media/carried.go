@@ -21,16 +21,16 @@ func (e *Engine) NewCarriedLeg(cfg LegConfig, attach func(carrier.Port) carrier.
 	if e.closed {
 		return nil, ErrClosed
 	}
-	l.via = attach(port{l})
+	l.via = attach(handle{l})
 	e.legs[l] = struct{}{}
 	return l, nil
 }
 
-// port is what a carrier may do with its leg.
-type port struct{ l *Leg }
+// handle is what a carrier may do with its leg.
+type handle struct{ l *Leg }
 
 // Agree implements carrier.Port.
-func (p port) Agree(a sdp.Agreed, w carrier.Wire) {
+func (p handle) Agree(a sdp.Agreed, w carrier.Wire) {
 	now := time.Now()
 	l := p.l
 	l.tx.mu.Lock()
@@ -50,7 +50,7 @@ func (p port) Agree(a sdp.Agreed, w carrier.Wire) {
 }
 
 // RTP implements carrier.Port. It is the path of every packet, as Leg.datagram is for a leg with sockets.
-func (p port) RTP(raw []byte) {
+func (p handle) RTP(raw []byte) {
 	now := time.Now()
 	var pkt packet
 	r := &p.l.rx
@@ -61,19 +61,20 @@ func (p port) RTP(raw []byte) {
 		return
 	}
 	r.authenticated, r.last = true, now
-	ok := r.classify(raw, now, &pkt)
+	pkt.raw = raw
+	ok := r.classify(now, &pkt)
 	digit := byte(0)
 	if ok && pkt.kind == kindEvent {
 		digit = r.dtmf.read(pkt.payload, pkt.ts)
 	}
 	r.mu.Unlock()
 	if ok {
-		p.l.deliver(&pkt, digit)
+		p.l.deliver(&pkt, digit, nil)
 	}
 }
 
 // RTCP implements carrier.Port.
-func (p port) RTCP(pkt []byte) {
+func (p handle) RTCP(pkt []byte) {
 	now := time.Now()
 	r := &p.l.rx
 	r.mu.Lock()
@@ -83,10 +84,10 @@ func (p port) RTCP(pkt []byte) {
 }
 
 // Lost implements carrier.Port.
-func (p port) Lost() { p.l.timeOut() }
+func (p handle) Lost() { p.l.timeOut() }
 
 // Fail implements carrier.Port.
-func (p port) Fail(reason string) {
+func (p handle) Fail(reason string) {
 	p.l.eng.cfg.Logger.Warn("media leg failed", "reason", reason)
 	// Close runs once and everybody who closes the leg or its engine waits for that one run. It cannot run here: it waits for the caller.
 	go func() { _ = p.l.Close() }()

@@ -128,9 +128,9 @@ type digitSender struct {
 }
 
 // step sends what is due and returns false after the last pause.
-func (d *digitSender) step(t *transmitter, now time.Time) bool {
+func (d *digitSender) step(t *transmitter, box *outbox, now time.Time) bool {
 	if t.open() && t.eventPT >= 0 {
-		d.send(t, now)
+		d.send(t, box, now)
 	}
 	if d.n++; d.n == digitFrames+pauseFrames {
 		d.n, d.events = 0, d.events[1:]
@@ -138,7 +138,7 @@ func (d *digitSender) step(t *transmitter, now time.Time) bool {
 	return len(d.events) > 0
 }
 
-func (d *digitSender) send(t *transmitter, now time.Time) {
+func (d *digitSender) send(t *transmitter, box *outbox, now time.Time) {
 	if d.n == 0 {
 		d.ts = t.spurt(now)
 	}
@@ -153,7 +153,7 @@ func (d *digitSender) send(t *transmitter, now time.Time) {
 		repeats = endRepeats // the end is sent three times, in case it gets lost (section 2.5.1.4)
 	}
 	for range repeats {
-		t.sendPayload(payload[:], uint8(t.eventPT), d.n == 0, d.ts, now)
+		t.sendPayload(box, payload[:], uint8(t.eventPT), d.n == 0, d.ts, now)
 	}
 	if d.n == digitFrames-1 {
 		t.ts = d.ts + (digitFrames-1)*samplesPerFrame // what follows comes behind the digit's end

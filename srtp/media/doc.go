@@ -19,10 +19,14 @@
 // Keys are fresh for every leg and direction, stay the same while a peer re-offers the same key, and are overwritten by [Leg.Close].
 // Nothing of this package prints a description or a key; an Engine and a Leg print as their kind only.
 //
-// Who may be heard: a leg sends to the address of the description until a packet passes SRTP authentication, and then to the source
+// Who may be heard: many legs share a port, so a packet finds its leg by its source address and SSRC once they are known, and before that by authentication
+// alone: it is tried on the keys of the legs it could be meant for, those whose description or signalling names its address first. Such tries are bounded for each
+// second, so that a flood from made-up addresses costs a hundredth of a core, and calls in progress never depend on them.
+//
+// A leg sends to the address of the description until a packet passes SRTP authentication, and then to the source
 // of that packet (symmetric RTP). From then on, packets from another source are dropped and counted before any cryptography is spent on
 // them. If the latched source has been silent for two seconds, another source may take over, again only with an authentic packet: phones move.
-// A stranger's, a replayed and a forged packet are never heard, recorded or relayed, and [Leg.Stats] counts each.
+// A stranger's, a replayed and a forged packet are never heard, recorded or relayed, and [Leg.Stats] and [Engine.Stats] count each.
 //
 // A bridge ends for both directions before [Bridge.Close] returns: not one packet passes after it. The same holds for
 // [Leg.WithholdTaps], which keeps secret input out of recordings.
@@ -30,9 +34,10 @@
 // # Goroutines
 //
 // An Engine has one pacer goroutine, which sends every playing leg's next 20 ms and, twice a second, looks after reports
-// and timeouts. A leg has one reader goroutine from its first Offer or Answer on, and a second one only if the peer does not take rtcp-mux.
-// [Engine.Close] stops all of them and waits; [Leg.Close] waits for the leg's own. Playing hold music needs no goroutine of the caller.
-// Everything is safe for concurrent use. A [Tap] runs on the reader goroutine.
+// and timeouts, and two reader goroutines for each port in use, which serves 512 legs. A leg has none. While packets come thick, a reader gathers them for up to
+// 3 ms (1 ms under load) and moves a batch with one system call, because waking a thread for each packet costs more than decrypting, encrypting and
+// sending it. [Engine.Close] stops all of them and waits; [Leg.Close] waits until nothing of the leg is under way. Playing hold music needs no goroutine of the caller.
+// Everything is safe for concurrent use. A [Tap] runs on the port's reader goroutine, and other legs' audio waits for it.
 //
 // # Importing alone
 //

@@ -15,7 +15,7 @@ import (
 type Config struct {
 	// Addr is the IP address media is received on and that descriptions name. An unspecified address is refused. required
 	Addr netip.Addr
-	// PortMin and PortMax bound the ports, both included; a leg takes one or two. If zero, ports the system picks.
+	// PortMin and PortMax bound the ports, both included. Legs share ports: a pair serves 512, and more when there is no other. If zero, ports the system picks.
 	PortMin, PortMax uint16
 	// Policy are the SRTP suites. If zero, the four without short tags, GCM first.
 	Policy srtp.Policy
@@ -56,11 +56,12 @@ type Engine struct {
 	cfg   Config
 	epoch time.Time
 	pace  pacer
+	boxes sync.Pool // outboxes of goroutines that have none of their own
 
 	mu     sync.Mutex
 	legs   map[*Leg]struct{}
 	past   EngineStats // sums of closed legs
-	port   uint32      // where the next search of the port range starts
+	ports  []*port
 	closed bool
 
 	readers sync.WaitGroup
@@ -123,9 +124,7 @@ func (e *Engine) snapshot() []*Leg {
 }
 
 func (e *Engine) housekeep(now time.Time) {
-	for _, l := range e.snapshot() {
-		l.housekeep(now)
-	}
+	e.pace.each(e.snapshot(), func(l *Leg, box *outbox) { l.housekeep(now, box) })
 }
 
 // Close ends every leg and waits for all goroutines. It is safe to call again and always returns nil.
@@ -148,7 +147,7 @@ type EngineStats struct {
 	Sent         uint64 // RTP packets sent
 	Received     uint64 // authentic RTP packets
 	Lost         uint64 // RTP packets that never came
-	Strangers    uint64 // packets from an address other than the peer's
+	Strangers    uint64 // packets that belong to no leg
 	AuthFailures uint64 // packets not made with the agreed key, plain RTP among them
 	Replays      uint64 // packets seen before
 }
@@ -157,7 +156,6 @@ func (s *EngineStats) add(l Stats) {
 	s.Sent += l.Sent
 	s.Received += l.Received
 	s.Lost += l.Lost
-	s.Strangers += l.Strangers
 	s.AuthFailures += l.AuthFailures
 	s.Replays += l.Replays
 }
@@ -171,7 +169,11 @@ func (e *Engine) Stats() EngineStats {
 	for l := range e.legs {
 		legs = append(legs, l)
 	}
+	ports := e.ports
 	e.mu.Unlock()
+	for _, p := range ports {
+		sum.Strangers += p.strangers()
+	}
 	for _, l := range legs {
 		sum.add(l.Stats())
 	}

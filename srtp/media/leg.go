@@ -3,6 +3,7 @@ package media
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,9 @@ type LegConfig struct {
 	// SignallingSecure says that every hop that sees the leg's descriptions is encrypted (SIP over TLS), so that keys may be in them.
 	// If zero, Offer, Answer and Accept refuse with ErrInsecureSignalling.
 	SignallingSecure bool
+	// Near is the address the peer's signalling comes from. A phone behind a NAT writes an address nobody can reach into its descriptions; its media comes from
+	// Near more often than not, and is looked for there first. It opens nothing: only authentic packets are heard. If zero, there is no such hint.
+	Near netip.Addr
 	// Codecs are the audio codecs, "PCMU" and "PCMA", best first. If zero, PCMU, PCMA.
 	Codecs []string
 }
@@ -27,6 +31,7 @@ func (c LegConfig) withDefaults() LegConfig {
 		c.Codecs = []string{sdp.PCMU, sdp.PCMA}
 	}
 	c.Codecs = slices.Clone(c.Codecs)
+	c.Near = c.Near.Unmap()
 	return c
 }
 
@@ -49,10 +54,12 @@ type Leg struct {
 	timing   sync.Once // closes timedOut
 	digits   chan byte
 	closing  sync.Once
-	readers  sync.WaitGroup
+
+	port           atomic.Pointer[port] // set by the first Offer or Answer
+	seat, seatRTCP seat                 // guarded by the port's sockets
 
 	sig    signalling
-	via    carrier.Carrier // negotiates and carries in place of sig and sockets; nil: SDES on sockets of the leg's own
+	via    carrier.Carrier // negotiates and carries in place of sig and sockets; nil: SDES on a shared port
 	rx     receiver
 	tx     transmitter
 	tap    tapState
@@ -68,7 +75,7 @@ func newLeg(e *Engine, cfg LegConfig) *Leg {
 	return l
 }
 
-// Close ends the leg: its bridge, what plays, its ports and its reader. It waits for the reader and then overwrites the keys.
+// Close ends the leg: its bridge, and what plays. It waits until nothing of it is under way and then overwrites the keys.
 // Verbs that wait return ErrClosed. It is safe to call again and always returns nil. A Tap must not call it.
 func (l *Leg) Close() error {
 	l.closing.Do(func() {
@@ -78,12 +85,12 @@ func (l *Leg) Close() error {
 		}
 		l.sig.mu.Lock()
 		l.sig.closed = true
-		l.sig.socks.close()
+		l.leavePort()
 		l.sig.mu.Unlock()
 		if l.via != nil {
 			l.via.Close()
 		}
-		l.readers.Wait()
+		l.eng.pace.barrier()
 		l.eng.remove(l)
 		l.wipe()
 		s := l.Stats()
@@ -166,10 +173,11 @@ func (*Leg) String() string { return "media.Leg" }
 func (*Leg) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "media.Leg") }
 
 // housekeep runs on the pacer twice a second.
-func (l *Leg) housekeep(now time.Time) {
+func (l *Leg) housekeep(now time.Time, box *outbox) {
 	if l.rx.expired(now, l.eng.cfg.Timeout) {
 		l.timeOut()
 		l.eng.cfg.Logger.Warn("media timeout")
 	}
-	l.report(now)
+	l.loosen(now)
+	l.report(now, box)
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -22,7 +21,7 @@ type signalling struct {
 	id      uint64 // o= session id
 	version uint64
 	sent    []byte // our last description, to tell whether the next one differs; it holds a key
-	socks   sockets
+	split   bool   // RTCP has a port of its own
 	offered []srtp.Crypto
 	local   srtp.Crypto // in force, our direction
 	remote  srtp.Crypto // in force, the peer's direction
@@ -78,7 +77,7 @@ func (l *Leg) Offer(ctx context.Context) ([]byte, error) {
 	if l.via != nil {
 		return l.via.Offer(ctx)
 	}
-	if err := l.openPorts(true); err != nil {
+	if err := l.takePort(true); err != nil {
 		return nil, err
 	}
 	switch {
@@ -131,7 +130,7 @@ func (l *Leg) Answer(ctx context.Context, offer []byte) ([]byte, error) {
 	if !a.Mux {
 		s.mux = false // a re-offer may take rtcp-mux back
 	}
-	if err := l.openPorts(!a.Mux); err != nil {
+	if err := l.takePort(!a.Mux); err != nil {
 		return nil, err
 	}
 	out, err := l.render(sdp.Answer(desc, a, l.local(local)))
@@ -202,63 +201,78 @@ func (l *Leg) checkFamily(a sdp.Agreed) error {
 	return nil
 }
 
-// openPorts opens the leg's ports once and starts their readers.
-func (l *Leg) openPorts(pair bool) error {
+// takePort puts the leg on a port once. split says that the peer may send RTCP to a port of its own.
+func (l *Leg) takePort(split bool) error {
 	s := &l.sig
-	if s.socks.rtp != nil {
-		if pair && s.socks.rtcp == nil && !s.mux {
-			l.openRTCP()
+	if l.port.Load() == nil {
+		p, err := l.eng.place()
+		if err != nil {
+			return err
 		}
-		return nil
+		l.port.Store(p)
 	}
-	socks, err := l.eng.open(pair)
-	if err != nil {
-		return err
-	}
-	s.socks = socks
-	l.tx.mu.Lock()
-	l.tx.conn, l.tx.rtcpConn = socks.rtp, socks.rtcp
-	l.tx.mu.Unlock()
-	l.startReader(socks.rtp, false)
-	if socks.rtcp != nil {
-		l.startReader(socks.rtcp, true)
-	}
+	s.split = split && !s.mux
 	return nil
 }
 
-// openRTCP opens the port next to RTP for a peer that takes rtcp-mux no longer. If it is taken, the leg goes without receiving reports:
-// a call is worth more than its statistics.
-func (l *Leg) openRTCP() {
-	s := &l.sig
-	c, err := l.eng.listen(localPort(s.socks.rtp) ^ 1)
-	if err != nil {
+// leavePort takes the leg off its port: no packet is handed to it afterwards. The caller holds sig.mu.
+func (l *Leg) leavePort() {
+	p := l.port.Load()
+	if p == nil {
 		return
 	}
-	s.socks.rtcp = c
-	l.tx.mu.Lock()
-	l.tx.rtcpConn = c
-	l.tx.mu.Unlock()
-	l.startReader(c, true)
+	for _, s := range []*socket{p.rtp, p.rtcp} {
+		s.mu.Lock()
+		s.found.remove(l, s.found.seatOf(l))
+		s.mu.Unlock()
+	}
+	l.eng.leave(p)
 }
 
-func (l *Leg) startReader(c *net.UDPConn, rtcpOnly bool) {
-	l.readers.Add(1)
-	l.eng.readers.Add(1)
-	// Leg.Close closes the socket, which ends the reader, and waits for it; so does Engine.Close.
-	go func() {
-		defer l.eng.readers.Done()
-		defer l.readers.Done()
-		l.read(c, rtcpOnly)
-	}()
+// expect tells the port where the peer says it is. The caller holds sig.mu.
+func (l *Leg) expect(a sdp.Agreed) {
+	p := l.port.Load()
+	p.rtp.expect(l, a.Remote)
+	if !a.Mux {
+		p.rtcp.expect(l, a.RemoteRTCP)
+	}
+}
+
+func (s *socket) expect(l *Leg, addr netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.found.expect(l, s.found.seatOf(l), addr)
+}
+
+// loosen lets a peer that has been silent for long turn up elsewhere.
+func (l *Leg) loosen(now time.Time) {
+	l.rx.mu.Lock()
+	silent := l.rx.latched.IsValid() && now.Sub(l.rx.lastLatched) >= relatchAfter
+	l.rx.mu.Unlock()
+	if !silent {
+		return
+	}
+	if p := l.port.Load(); p != nil {
+		p.rtp.mu.Lock()
+		p.rtp.found.loosen(l, &l.seat)
+		p.rtp.mu.Unlock()
+	}
+}
+
+// settle returns when nothing the leg received before the call is under way any more.
+func (l *Leg) settle() {
+	if p := l.port.Load(); p != nil {
+		p.rtp.barrier()
+	}
 }
 
 // local describes our side.
 func (l *Leg) local(crypto ...srtp.Crypto) sdp.Local {
 	s := &l.sig
 	d := sdp.Local{ID: s.id, Version: s.version, Codecs: l.cfg.Codecs,
-		RTP: netip.AddrPortFrom(l.eng.cfg.Addr, localPort(s.socks.rtp))}
-	if s.socks.rtcp != nil {
-		d.RTCP = netip.AddrPortFrom(l.eng.cfg.Addr, localPort(s.socks.rtcp))
+		RTP: l.port.Load().rtp.addr}
+	if s.split {
+		d.RTCP = l.port.Load().rtcp.addr
 	}
 	for _, c := range crypto {
 		d.Crypto = append(d.Crypto, c.ExportSecret())
@@ -314,16 +328,17 @@ func (l *Leg) apply(a sdp.Agreed, local, remote srtp.Crypto) error {
 		s.remote.Zero()
 	}
 	s.local, s.remote, s.suite, s.profile, s.mux, s.remoteA = local, remote, local.Suite, a.Proto, a.Mux, a.Remote
-	if a.Mux && s.socks.rtcp != nil {
-		_ = s.socks.rtcp.Close() // its reader ends; RTCP comes to the RTP port from now on
-		s.socks.rtcp = nil
+	via, control := l.port.Load().rtp, (*socket)(nil)
+	if s.split = !a.Mux; s.split {
+		control = l.port.Load().rtcp
 	}
 	now := time.Now()
 	l.rx.mu.Lock()
 	l.rx.apply(a, rx, moved, now)
 	l.rx.mu.Unlock()
 	l.tx.mu.Lock()
-	l.tx.apply(a, tx, moved, s.socks, now)
+	l.tx.apply(a, tx, moved, via, control, now)
 	l.tx.mu.Unlock()
+	l.expect(a)
 	return nil
 }

@@ -197,16 +197,25 @@ func TestPeerWithoutMuxAndWithOtherPayloadTypes(t *testing.T) {
 }
 
 func TestPortRangeRunsOut(t *testing.T) {
-	e := newEngine(t, media.Config{PortMin: 27200, PortMax: 27203})
+	first, second := newEngine(t, media.Config{PortMin: 27200, PortMax: 27202}), newEngine(t, media.Config{PortMin: 27200, PortMax: 27202})
 	ctx := context.Background()
-	a, b, c := newLeg(t, e), newLeg(t, e), newLeg(t, e)
+	a, b := newLeg(t, first), newLeg(t, second)
 	_, err := a.Offer(ctx)
 	require.NoError(t, err)
 	_, err = b.Offer(ctx)
-	require.NoError(t, err)
-	_, err = c.Offer(ctx)
-	require.ErrorIs(t, err, media.ErrNoPort)
+	require.ErrorIs(t, err, media.ErrNoPort, "an odd port has no room for RTCP next to it")
 	require.NoError(t, a.Close())
-	_, err = c.Offer(ctx)
-	require.NoError(t, err, "a closed leg's ports are free at once")
+	require.NoError(t, first.Close())
+	_, err = b.Offer(ctx)
+	require.NoError(t, err, "a closed engine's ports are free at once")
+}
+
+func TestAPairOfPortsServesManyLegs(t *testing.T) {
+	e := newEngine(t, media.Config{PortMin: 27210, PortMax: 27211})
+	for range 600 {
+		l := newLeg(t, e)
+		offer, err := l.Offer(context.Background())
+		require.NoError(t, err)
+		require.Contains(t, string(offer), "m=audio 27210 ")
+	}
 }

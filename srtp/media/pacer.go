@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,11 +14,34 @@ type pacer struct {
 	wake     chan struct{}
 	stop     chan struct{}
 	once     sync.Once
+
+	sending sync.Mutex // held from making packets until they have left
+	box     *outbox
 }
 
 func (p *pacer) init() {
 	p.wake = make(chan struct{}, 1)
 	p.stop = make(chan struct{})
+	p.box = newOutbox(true)
+}
+
+// barrier returns when nothing made before the call waits to be sent.
+func (p *pacer) barrier() {
+	p.sending.Lock()
+	//lint:ignore SA2001 the empty section is the point
+	p.sending.Unlock()
+}
+
+// each calls f for every leg; what f puts into the box leaves soon after.
+func (p *pacer) each(legs []*Leg, f func(*Leg, *outbox)) {
+	for part := range slices.Chunk(legs, batchSize/2) {
+		p.sending.Lock()
+		for _, l := range part {
+			f(l, p.box)
+		}
+		p.box.flush()
+		p.sending.Unlock()
+	}
 }
 
 // add makes the pacer tick the leg until its tick returns false. The caller sees to it that a leg is added once.
@@ -63,11 +87,11 @@ func (p *pacer) run(housekeep func(time.Time)) {
 		}
 		for len(active) > 0 && !now.Before(frame) {
 			kept := active[:0]
-			for _, l := range active {
-				if l.tick(now) {
+			p.each(active, func(l *Leg, box *outbox) {
+				if l.tick(now, box) {
 					kept = append(kept, l)
 				}
-			}
+			})
 			clear(active[len(kept):])
 			active = kept
 			frame = frame.Add(frameTime)

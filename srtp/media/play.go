@@ -65,6 +65,7 @@ func (l *Leg) foreground(ctx context.Context, j *job) error {
 		t.fg = nil
 	}
 	t.mu.Unlock()
+	l.eng.pace.barrier() // what the pacer has made of the job has left
 	return err
 }
 
@@ -112,7 +113,7 @@ func (t *transmitter) playing() *job {
 }
 
 // tick sends the next frame. It runs on the pacer, and returns false when there is nothing more to play; then kick starts it again.
-func (l *Leg) tick(now time.Time) bool {
+func (l *Leg) tick(now time.Time, box *outbox) bool {
 	t := &l.tx
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,19 +126,19 @@ func (l *Leg) tick(now time.Time) bool {
 		return true // a greeting waits for the handshake, or its beginning would be lost
 	}
 	if j.digits != nil {
-		if !j.digits.step(t, now) {
+		if !j.digits.step(t, box, now) {
 			t.fg = nil
 			j.finish()
 		}
 		t.cur = nil
 		return true
 	}
-	t.frame(j, now, l.eng.epoch)
+	t.frame(j, box, now, l.eng.epoch)
 	return true
 }
 
 // frame sends one frame of a prompt.
-func (t *transmitter) frame(j *job, now, epoch time.Time) {
+func (t *transmitter) frame(j *job, box *outbox, now, epoch time.Time) {
 	if !t.open() {
 		// On hold, or not negotiated yet: a prompt goes on unheard, music has its own clock.
 		t.cur = nil
@@ -158,7 +159,7 @@ func (t *transmitter) frame(j *job, now, epoch time.Time) {
 		}
 	}
 	if j.pos < len(audio) {
-		t.sendPayload(audio[j.pos:j.pos+samplesPerFrame], t.pt, fresh, ts, now)
+		t.sendPayload(box, audio[j.pos:j.pos+samplesPerFrame], t.pt, fresh, ts, now)
 	}
 	t.advance(j)
 }

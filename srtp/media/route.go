@@ -18,8 +18,8 @@ type route struct {
 	tsOff     uint32
 }
 
-// forward sends p on. It spoils p.
-func (r *route) forward(p *packet) {
+// forward sends p on. It spoils p, whose memory stays in use until box is flushed.
+func (r *route) forward(p *packet, box *outbox) {
 	t := &r.to.tx
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,7 +49,7 @@ func (r *route) forward(p *packet) {
 		t.late++ // sending it now would reuse or reorder our index; the receiver would have dropped it as late
 		return
 	}
-	t.send(p.raw[p.head-12:p.head+len(p.payload)], pt, marker, seq, ts, p.at)
+	t.send(box, p.raw[p.head-12:p.head+len(p.payload)], pt, marker, seq, ts, p.at)
 }
 
 // jumped reports that the source's numbering or clock broke off, as after a transfer behind the peer.
@@ -107,7 +107,7 @@ func connect(from, to *Leg, audioOnly bool) (*route, error) {
 	return r, nil
 }
 
-// disconnect undoes connect. No packet passes after it returns.
+// disconnect undoes connect. No packet passes after it returns: those handled before the route was taken away have left.
 func disconnect(from *Leg, r *route) {
 	from.out.CompareAndSwap(r, nil)
 	t := &r.to.tx
@@ -117,4 +117,5 @@ func disconnect(from *Leg, r *route) {
 	}
 	r.to.kick()
 	t.mu.Unlock()
+	from.settle()
 }

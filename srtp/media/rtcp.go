@@ -3,7 +3,6 @@ package media
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"net/netip"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -35,7 +34,7 @@ type peerReport struct {
 }
 
 // report sends what is due. It runs on the pacer.
-func (l *Leg) report(now time.Time) {
+func (l *Leg) report(now time.Time, box *outbox) {
 	t, r := &l.tx, &l.rx
 	t.mu.Lock()
 	due := t.agreed() && !t.connecting() && now.After(t.reports.next)
@@ -58,13 +57,13 @@ func (l *Leg) report(now time.Time) {
 	}
 	if t.wire != nil {
 		if err := t.wire.WriteRTCP(pkt); err != nil {
-			t.sendErrors++
+			t.failed.Add(1)
 		}
 		return
 	}
-	dst, conn := t.target(), t.conn
-	if t.rtcpConn != nil {
-		dst, conn = t.dstRTCP, t.rtcpConn
+	dst, via := t.target(), t.via
+	if t.control != nil {
+		dst, via = t.dstRTCP, t.control
 		if t.movedCtl.IsValid() {
 			dst = t.movedCtl
 		}
@@ -72,14 +71,12 @@ func (l *Leg) report(now time.Time) {
 	if !dst.IsValid() {
 		return
 	}
-	out, err := t.sender.ProtectRTCP(nil, pkt)
+	out, err := t.sender.ProtectRTCP(box.slot()[:0], pkt)
 	if err != nil {
-		t.sendErrors++
+		t.failed.Add(1)
 		return
 	}
-	if _, err := conn.WriteToUDPAddrPort(out, dst); err != nil {
-		t.sendErrors++
-	}
+	box.add(via, dst, out, &t.failed)
 }
 
 // compose makes the compound packet of RFC 3550 section 6.1: a sender report if we sent since the last one, else a receiver report,
@@ -119,33 +116,36 @@ func ntp(t time.Time) uint64 {
 	return uint64(t.Unix()+from1900to1970)<<32 | uint64(t.Nanosecond())<<32/1e9
 }
 
-// rtcpDatagram handles one received SRTCP packet.
-func (l *Leg) rtcpDatagram(in, out []byte, src netip.AddrPort, own bool, now time.Time) {
+// receiveRTCP is receive for an SRTCP packet.
+func (l *Leg) receiveRTCP(d *datagram, own bool) bool {
 	r := &l.rx
 	r.mu.Lock()
-	if r.recv == nil || !own && !r.admit(src, now) {
+	if r.recv == nil || !d.own && !r.admit(d.src, d.now) {
 		r.mu.Unlock()
-		return
+		return false
 	}
-	pkt, err := r.recv.UnprotectRTCP(out[:0], in)
+	pkt, err := r.recv.UnprotectRTCP(d.out[:0], d.in)
 	if err != nil {
-		r.refuse(src)
+		if !own {
+			r.pardon(err)
+		}
 		r.mu.Unlock()
-		return
+		return false
 	}
-	moved := own && src != r.latchedRTCP
-	if own {
-		r.latchedRTCP = src
+	moved := d.own && d.src != r.latchedRTCP
+	if d.own {
+		r.latchedRTCP = d.src
 	}
-	r.authenticated, r.last = true, now
-	if src == r.latched {
-		r.lastLatched = now
+	r.authenticated, r.last = true, d.now
+	if d.src == r.latched {
+		r.lastLatched = d.now
 	}
 	r.mu.Unlock()
 	if moved {
-		l.tx.follow(src, true)
+		l.tx.follow(d.src, true)
 	}
-	l.learn(pkt, now)
+	l.learn(pkt, d.now)
+	return true
 }
 
 // learn takes what an authentic RTCP packet says.

@@ -3,7 +3,6 @@ package media
 import (
 	"encoding/binary"
 	"errors"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -46,32 +45,32 @@ type packet struct {
 
 // receiver is what a leg knows about its peer's stream. mu guards it; the reader holds it for one packet at a time.
 type receiver struct {
-	mu            sync.Mutex
-	recv          *srtp.Receiver
-	old           *srtp.Receiver // the receiver before a rekey, for oldKeyGrace
-	oldUntil      time.Time
-	expected      netip.AddrPort // by the description
-	latched       netip.AddrPort // source of authentic packets; invalid before the first
-	lastLatched   time.Time      // last authentic packet from latched
-	latchedRTCP   netip.AddrPort // same for the RTCP port
-	authenticated bool
-	agreed        bool
-	receives      bool
-	since         time.Time // when the peer last began to owe us media
-	last          time.Time // last authentic packet
-	mulaw, alaw   int16     // payload types, -1 for none
-	event         int16
-	stream        stream
-	dtmf          eventReader
-	fired         bool
-	strangers     uint64
-	unagreed      uint64
-	graced        uint64 // packets that only the old key opened; the new receiver counted them as failures
-	badKinds      uint64
-	authFailures  uint64 // of receivers that are gone
-	replays       uint64
-	lostDigits    uint64
-	peer          peerReport
+	mu              sync.Mutex
+	recv            *srtp.Receiver
+	old             *srtp.Receiver // the receiver before a rekey, for oldKeyGrace
+	oldUntil        time.Time
+	latched         netip.AddrPort // source of authentic packets; invalid before the first
+	lastLatched     time.Time      // last authentic packet from latched
+	latchedRTCP     netip.AddrPort // same for the RTCP port
+	authenticated   bool
+	agreed          bool
+	receives        bool
+	since           time.Time // when the peer last began to owe us media
+	last            time.Time // last authentic packet
+	mulaw, alaw     int16     // payload types, -1 for none
+	event           int16
+	stream          stream
+	dtmf            eventReader
+	fired           bool
+	strangers       uint64
+	unagreed        uint64
+	pardoned        uint64 // failures recv counted of packets that were the old key's or another leg's
+	pardonedReplays uint64
+	badKinds        uint64
+	authFailures    uint64 // of receivers that are gone
+	replays         uint64
+	lostDigits      uint64
+	peer            peerReport
 }
 
 func (r *receiver) init() { r.mulaw, r.alaw, r.event = -1, -1, -1 }
@@ -90,7 +89,6 @@ func (r *receiver) apply(a sdp.Agreed, recv *srtp.Receiver, moved bool, now time
 	if !r.receives || !r.agreed {
 		r.since = now
 	}
-	r.expected = a.Remote
 	r.agreed, r.receives = true, a.Direction.Receives()
 	r.init()
 	for _, c := range a.Audio {
@@ -111,8 +109,8 @@ func (r *receiver) retire(now time.Time) {
 	if r.recv == nil {
 		return
 	}
-	r.authFailures += r.recv.Stats().AuthFailures - r.graced
-	r.graced = 0
+	r.authFailures += r.recv.Stats().AuthFailures - r.pardoned
+	r.pardoned = 0
 	r.old, r.oldUntil = r.recv, now.Add(oldKeyGrace)
 }
 
@@ -150,52 +148,36 @@ func (r *receiver) expired(now time.Time, timeout time.Duration) bool {
 	return r.fired
 }
 
-// read is the reader goroutine of one socket. It returns when the socket is closed.
-func (l *Leg) read(conn *net.UDPConn, rtcpOnly bool) {
-	in := make([]byte, maxDatagram)
-	out := make([]byte, maxDatagram+headroom)
-	for failures := 0; failures < maxReadErrors; {
-		n, src, err := conn.ReadFromUDPAddrPort(in)
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			failures++
-			continue
-		}
-		failures = 0
-		l.datagram(in[:n], out, src, rtcpOnly)
-	}
-	l.eng.cfg.Logger.Error("media socket gave up")
-}
-
-// datagram handles one received packet. It is the path of every packet of every call: no allocation, and locks only around what they guard.
-func (l *Leg) datagram(in, out []byte, src netip.AddrPort, rtcpOnly bool) {
-	src = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
-	now := time.Now()
-	if rtcpOnly || isRTCP(in) {
-		l.rtcpDatagram(in, out, src, rtcpOnly, now)
-		return
+// receive takes a datagram that may be the leg's and reports whether it was authentic. If not, own says whether the failure counts as the leg's peer's.
+func (l *Leg) receive(d *datagram, own bool) bool {
+	if d.rtcp {
+		return l.receiveRTCP(d, own)
 	}
 	var p packet
 	r := &l.rx
 	r.mu.Lock()
-	ok := r.accept(in, out, src, now, &p)
+	ok := r.accept(d, own, &p)
+	if !ok {
+		r.mu.Unlock()
+		return false
+	}
+	useful := r.classify(d.now, &p)
 	digit := byte(0)
-	if ok && p.kind == kindEvent {
+	if useful && p.kind == kindEvent {
 		digit = r.dtmf.read(p.payload, p.ts)
 	}
 	r.mu.Unlock()
 	if p.moved {
-		l.tx.follow(src, false)
+		l.tx.follow(d.src, false)
 	}
-	if ok {
-		l.deliver(&p, digit)
+	if useful {
+		l.deliver(&p, digit, d.box)
 	}
+	return true
 }
 
 // deliver hands an authentic packet and the digit it begins, if any, to whoever listens. It spoils p.
-func (l *Leg) deliver(p *packet, digit byte) {
+func (l *Leg) deliver(p *packet, digit byte, box *outbox) {
 	if digit != 0 {
 		l.pushDigit(digit)
 	}
@@ -203,40 +185,54 @@ func (l *Leg) deliver(p *packet, digit byte) {
 		l.tap.write(p)
 	}
 	if to := l.out.Load(); to != nil {
-		to.forward(p)
+		to.forward(p, box)
 	}
 }
 
 // isRTCP tells RTCP from RTP on one port by the second byte (RFC 5761 section 4).
 func isRTCP(b []byte) bool { return len(b) >= 2 && b[1] >= 192 && b[1] <= 223 }
 
-// accept authenticates one RTP packet, latches its source and fills p. It returns false for a packet nobody may hear.
-func (r *receiver) accept(in, out []byte, src netip.AddrPort, now time.Time, p *packet) bool {
-	if !r.admit(src, now) {
+// accept authenticates one RTP packet, latches its source and puts it into p. It returns false for a packet nobody may hear.
+func (r *receiver) accept(d *datagram, own bool, p *packet) bool {
+	if !r.admit(d.src, d.now) {
 		return false
 	}
-	raw, err := r.recv.UnprotectRTP(out[:0], in)
-	if err != nil && r.old != nil && now.Before(r.oldUntil) {
-		if raw, err = r.old.UnprotectRTP(out[:0], in); err == nil {
-			r.graced++
+	raw, err := r.recv.UnprotectRTP(d.out[:0], d.in)
+	if err != nil && r.old != nil && d.now.Before(r.oldUntil) {
+		first := err
+		if raw, err = r.old.UnprotectRTP(d.out[:0], d.in); err == nil {
+			r.pardon(first)
 		}
 	}
 	if err != nil {
-		r.refuse(src)
+		if !own {
+			r.pardon(err)
+		}
 		return false
 	}
-	p.moved = r.latch(src, now)
-	return r.classify(raw, now, p)
+	p.moved = r.latch(d.src, d.now)
+	p.raw = raw
+	return true
 }
 
-// classify fills p from an authentic packet and counts it. It returns false for what is no RTP.
-func (r *receiver) classify(raw []byte, now time.Time, p *packet) bool {
-	p.raw, p.at = raw, now
+// pardon takes back what recv counted for a packet that may be somebody else's.
+func (r *receiver) pardon(err error) {
+	switch {
+	case errors.Is(err, srtp.ErrReplay):
+		r.pardonedReplays++
+	case errors.Is(err, srtp.ErrAuth) || errors.Is(err, srtp.ErrPacket) || errors.Is(err, srtp.ErrUnencrypted):
+		r.pardoned++
+	}
+}
+
+// classify fills in p, an authentic packet, and counts it. It returns false for what is no RTP.
+func (r *receiver) classify(now time.Time, p *packet) bool {
+	p.at = now
 	if !p.parse() {
 		r.badKinds++
 		return false
 	}
-	switch int16(raw[1] & 0x7f) {
+	switch int16(p.raw[1] & 0x7f) {
 	case r.mulaw:
 		p.kind = kindMulaw
 	case r.alaw:
@@ -256,23 +252,8 @@ func (r *receiver) admit(src netip.AddrPort, now time.Time) bool {
 		r.unagreed++ // our offer is out, the answer is not in: we do not know the peer's key yet
 		return false
 	}
-	if r.latched.IsValid() && src != r.latched && now.Sub(r.lastLatched) < relatchAfter {
-		// Checked before the packet is looked at, so that a stranger who floods the port costs a comparison each.
-		r.strangers++
-		return false
-	}
-	return true
-}
-
-// refuse counts a packet that failed authentication; the kind of failure is in the receiver's own counters.
-func (r *receiver) refuse(src netip.AddrPort) {
-	known := r.latched
-	if !known.IsValid() {
-		known = r.expected
-	}
-	if src != known {
-		r.strangers++
-	}
+	// Checked before the packet is looked at, so that a stranger costs a comparison.
+	return !r.latched.IsValid() || src == r.latched || now.Sub(r.lastLatched) >= relatchAfter
 }
 
 // latch notes the source of an authentic packet, and returns whether it is a new one: only those may move where we send to.

@@ -9,10 +9,10 @@ type Stats struct {
 	Received     uint64        // authentic RTP packets
 	Lost         uint64        // RTP packets of the peer that never came
 	Jitter       time.Duration // of arrival, RFC 3550 appendix A.8
-	Strangers    uint64        // packets from an address other than the peer's, dropped
+	Strangers    uint64        // packets that posed as the peer's from another address, dropped
 	AuthFailures uint64        // packets not made with the agreed key, plain RTP among them, dropped
 	Replays      uint64        // packets seen before, dropped
-	Early        uint64        // packets before keys were agreed, dropped
+	Early        uint64        // packets before keys were agreed, dropped; counted on a browser's leg only
 	Unknown      uint64        // authentic packets of a payload type nobody agreed on
 	LateRelayed  uint64        // packets of the other leg that came too late to be relayed in order
 	SendErrors   uint64        // packets the system did not take
@@ -46,8 +46,8 @@ func (l *Leg) Stats() Stats {
 	}
 	if r.recv != nil {
 		c := r.recv.Stats()
-		s.AuthFailures += c.AuthFailures - r.graced
-		s.Replays += c.Replays
+		s.AuthFailures += c.AuthFailures - r.pardoned
+		s.Replays += c.Replays - r.pardonedReplays
 	}
 	if r.old != nil {
 		s.Replays += r.old.Stats().Replays
@@ -55,7 +55,7 @@ func (l *Leg) Stats() Stats {
 	agreed, receives, since := r.agreed, r.receives, r.since
 	r.mu.Unlock()
 	t.mu.Lock()
-	s.Sent, s.SendErrors, s.LateRelayed, s.LastSent = t.sent, t.sendErrors, t.late, t.last
+	s.Sent, s.SendErrors, s.LateRelayed, s.LastSent = t.sent, t.failed.Load(), t.late, t.last
 	sends := t.sends
 	t.mu.Unlock()
 	now := time.Now()

@@ -3,9 +3,9 @@ package media
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
@@ -17,10 +17,10 @@ import (
 // whatever feeds it. mu guards it. Prompts and digits come before a bridge, a bridge before hold music.
 type transmitter struct {
 	mu       sync.Mutex
-	conn     *net.UDPConn
-	rtcpConn *net.UDPConn // nil with rtcp-mux
+	via      *socket // where RTP leaves
+	control  *socket // where RTCP leaves; nil with rtcp-mux
 	sender   *srtp.Sender
-	wire     carrier.Wire   // in place of sockets and sender on a carried leg
+	wire     carrier.Wire   // in place of via and sender on a carried leg
 	dst      netip.AddrPort // by the description
 	dstRTCP  netip.AddrPort
 	moved    netip.AddrPort // by latching; valid: it wins
@@ -42,19 +42,18 @@ type transmitter struct {
 	route *route
 	paced bool // the pacer ticks the leg
 
-	sent       uint64
-	sentBytes  uint64
-	sendErrors uint64
-	late       uint64 // relayed packets that came too late to keep order
-	last       time.Time
-	reports    reporter
-	buf        [12 + samplesPerFrame + headroom]byte
+	sent      uint64
+	sentBytes uint64
+	failed    atomic.Uint64 // packets the system did not take
+	late      uint64        // relayed packets that came too late to keep order
+	last      time.Time
+	reports   reporter
 }
 
 func (t *transmitter) init() { t.eventPT = -1 }
 
 // apply takes over an agreement; sender is nil when our key stayed.
-func (t *transmitter) apply(a sdp.Agreed, sender *srtp.Sender, moved bool, socks sockets, now time.Time) {
+func (t *transmitter) apply(a sdp.Agreed, sender *srtp.Sender, moved bool, via, control *socket, now time.Time) {
 	if sender != nil {
 		if t.sender != nil {
 			t.sender.Close()
@@ -68,7 +67,7 @@ func (t *transmitter) apply(a sdp.Agreed, sender *srtp.Sender, moved bool, socks
 	t.dst, t.dstRTCP = usable(a.Remote), usable(a.RemoteRTCP)
 	// An unspecified address is the hold of RFC 2543; a multicast one would make us flood a network for a stranger.
 	held := a.Remote.Addr().IsValid() && !t.dst.IsValid()
-	t.conn, t.rtcpConn = socks.rtp, socks.rtcp
+	t.via, t.control = via, control
 	t.describe(a, a.Direction.Sends() && !held)
 }
 
@@ -166,8 +165,9 @@ func (t *transmitter) spurt(now time.Time) uint32 {
 	return ts
 }
 
-// send protects the packet in pkt's memory, which has headroom behind it, and sends it. The first 12 bytes are written here.
-func (t *transmitter) send(pkt []byte, pt uint8, marker bool, seq uint16, ts uint32, now time.Time) bool {
+// send protects the packet in pkt's memory, which has headroom behind it, and puts it into the box; without one it is sent at once. The first 12 bytes are
+// written here.
+func (t *transmitter) send(box *outbox, pkt []byte, pt uint8, marker bool, seq uint16, ts uint32, now time.Time) {
 	pkt[0], pkt[1] = 0x80, pt
 	if marker {
 		pkt[1] |= 0x80
@@ -179,32 +179,33 @@ func (t *transmitter) send(pkt []byte, pt uint8, marker bool, seq uint16, ts uin
 	if t.wire != nil {
 		t.seq, t.ts, t.started, t.last = seq, ts, true, now
 		if err := t.wire.WriteRTP(pkt); err != nil {
-			t.sendErrors++
-			return true
+			t.failed.Add(1)
+			return
 		}
 		t.sent++
 		t.sentBytes += uint64(payload)
-		return true
+		return
 	}
 	out, err := t.sender.ProtectRTP(pkt[:0], pkt)
 	if err != nil {
-		t.sendErrors++
-		return false
+		t.failed.Add(1)
+		return
 	}
 	t.seq, t.ts, t.started, t.last = seq, ts, true, now
-	if _, err := t.conn.WriteToUDPAddrPort(out, t.target()); err != nil {
-		t.sendErrors++ // as lost as on the way
-		return true
-	}
 	t.sent++
 	t.sentBytes += uint64(payload)
-	return true
+	if box == nil {
+		t.via.sendNow(out, t.target(), &t.failed)
+		return
+	}
+	box.add(t.via, t.target(), out, &t.failed)
 }
 
 // sendPayload sends a packet of our own making, the next in sequence.
-func (t *transmitter) sendPayload(payload []byte, pt uint8, marker bool, ts uint32, now time.Time) {
-	n := copy(t.buf[12:12+samplesPerFrame], payload)
-	t.send(t.buf[:12+n], pt, marker, t.seq+1, ts, now)
+func (t *transmitter) sendPayload(box *outbox, payload []byte, pt uint8, marker bool, ts uint32, now time.Time) {
+	b := box.slot()
+	n := copy(b[12:slotSize-headroom], payload)
+	t.send(box, b[:12+n], pt, marker, t.seq+1, ts, now)
 }
 
 // follow makes the leg send where an authentic packet came from.
