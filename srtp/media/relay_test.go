@@ -14,19 +14,20 @@ import (
 
 // relay is a bridge whose packets come from the test, one by one: front is read in place of the leg's own socket.
 type relay struct {
-	in    *barePhone
-	leg   *media.Leg
-	front *net.UDPConn
-	sink  *barePhone
-	src   netip.AddrPort
-	buf   []byte
-	out   []byte
+	engine *media.Engine
+	in     *barePhone
+	leg    *media.Leg
+	front  *net.UDPConn
+	sink   *barePhone
+	src    netip.AddrPort
+	buf    []byte
+	out    []byte
 }
 
 func newRelay(t testing.TB) *relay {
 	t.Helper()
 	e := newEngine(t, media.Config{})
-	r := &relay{in: newBarePhone(t), sink: newBarePhone(t), leg: newLeg(t, e), buf: make([]byte, 1500), out: make([]byte, media.DatagramBuffer)}
+	r := &relay{engine: e, in: newBarePhone(t), sink: newBarePhone(t), leg: newLeg(t, e), buf: make([]byte, 1500), out: make([]byte, media.DatagramBuffer)}
 	r.in.call(r.leg)
 	other := newLeg(t, e)
 	r.sink.call(other)
