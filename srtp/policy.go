@@ -2,6 +2,7 @@ package srtp
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -48,6 +49,12 @@ type Announce struct {
 func (p Policy) Validate() error {
 	_, err := p.resolved()
 	return err
+}
+
+// Usable returns the suites that the policy accepts today, best first, for key agreement other than SDES. The error is of Validate.
+func (p Policy) Usable() ([]Suite, error) {
+	suites, err := p.resolved()
+	return slices.Clone(suites), err
 }
 
 // resolved returns the suites after defaults and checks.

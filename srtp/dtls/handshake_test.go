@@ -1,0 +1,389 @@
+package dtls_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	mathrand "math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	pion "github.com/pion/dtls/v3"
+	"github.com/pion/transport/v4/deadline"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringfence/ringfence/internal/control"
+	"github.com/ringfence/ringfence/internal/leaktest"
+	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/dtls"
+)
+
+const patience = 30 * time.Second
+
+func identity(t testing.TB) *dtls.Identity {
+	t.Helper()
+	id, err := dtls.NewIdentity(time.Now())
+	require.NoError(t, err)
+	return id
+}
+
+func certificate(t testing.TB, curve elliptic.Curve) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// wire is a net.PacketConn for the other implementation: what it writes goes to an association, by way of what the network does to it.
+type wire struct {
+	in   chan []byte
+	to   func([]byte)
+	read *deadline.Deadline
+	done chan struct{}
+	once sync.Once
+}
+
+type nowhere struct{}
+
+func (nowhere) Network() string { return "test" }
+func (nowhere) String() string  { return "peer" }
+
+func newWire() *wire {
+	return &wire{in: make(chan []byte, 256), read: deadline.New(), done: make(chan struct{})}
+}
+
+func (w *wire) push(b []byte) {
+	select {
+	case w.in <- bytes.Clone(b):
+	default:
+	}
+}
+
+func (w *wire) ReadFrom(b []byte) (int, net.Addr, error) {
+	select {
+	case <-w.done:
+		return 0, nil, net.ErrClosed
+	case <-w.read.Done():
+		return 0, nil, os.ErrDeadlineExceeded
+	case p := <-w.in:
+		return copy(b, p), nowhere{}, nil
+	}
+}
+
+func (w *wire) WriteTo(b []byte, _ net.Addr) (int, error) { w.to(bytes.Clone(b)); return len(b), nil }
+func (w *wire) Close() error                              { w.once.Do(func() { close(w.done) }); return nil }
+func (w *wire) LocalAddr() net.Addr                       { return nowhere{} }
+func (w *wire) SetDeadline(at time.Time) error            { w.read.Set(at); return nil }
+func (w *wire) SetReadDeadline(at time.Time) error        { w.read.Set(at); return nil }
+func (*wire) SetWriteDeadline(time.Time) error            { return nil }
+
+// network loses, doubles and reorders a part of what passes.
+type network struct {
+	mu   sync.Mutex
+	rng  *mathrand.Rand
+	part float64
+	held []byte
+}
+
+func (n *network) pass(b []byte, to func([]byte)) {
+	n.mu.Lock()
+	roll, held := n.rng.Float64(), n.held
+	n.held = nil
+	if roll >= n.part && roll < n.part*1.5 && held == nil {
+		n.held = bytes.Clone(b)
+	}
+	holding := n.held != nil
+	n.mu.Unlock()
+	if roll >= n.part && !holding {
+		to(b)
+	}
+	if roll > 1-n.part {
+		to(b)
+	}
+	if held != nil {
+		to(held)
+	}
+}
+
+// other is what a peer of the other implementation is made of.
+type other struct {
+	cert     *tls.Certificate
+	profiles []pion.SRTPProtectionProfile
+	suites   []pion.CipherSuiteID
+	ems      pion.ExtendedMasterSecretType
+}
+
+func (o other) config() *pion.Config {
+	c := &pion.Config{SRTPProtectionProfiles: o.profiles, CipherSuites: o.suites, ExtendedMasterSecret: o.ems, InsecureSkipVerify: true,
+		FlightInterval: 20 * time.Millisecond, ClientAuth: pion.RequireAnyClientCert}
+	if o.cert != nil {
+		c.Certificates = []tls.Certificate{*o.cert}
+	}
+	return c
+}
+
+// call runs one handshake between an association and the other implementation.
+func call(t *testing.T, cfg dtls.Config, o other, loss float64) (*dtls.Association, dtls.Keys, error, *pion.Conn, error) {
+	t.Helper()
+	var a *dtls.Association
+	w := newWire()
+	seed := uint64(len(t.Name())) + 7
+	out := &network{rng: mathrand.New(mathrand.NewPCG(seed, 1)), part: loss}
+	in := &network{rng: mathrand.New(mathrand.NewPCG(seed, 2)), part: loss}
+	cfg.Send = func(b []byte) error { out.pass(b, w.push); return nil }
+	cfg.Retransmit = 20 * time.Millisecond
+	a, err := dtls.New(cfg)
+	require.NoError(t, err)
+	w.to = func(b []byte) { in.pass(b, a.Deliver) }
+	var conn *pion.Conn
+	if cfg.Role == dtls.SetupActive {
+		conn, err = pion.Server(w, nowhere{}, o.config())
+	} else {
+		conn, err = pion.Client(w, nowhere{}, o.config())
+	}
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	theirs := make(chan error, 1)
+	go func() { theirs <- conn.HandshakeContext(ctx) }() // ends with the handshake; waited for below
+	keys, err := a.Handshake(ctx)
+	if err != nil {
+		cancel()
+	}
+	theirErr := <-theirs
+	t.Cleanup(func() {
+		a.Close()
+		_ = conn.Close()
+		_ = w.Close()
+	})
+	return a, keys, err, conn, theirErr
+}
+
+func everyProfile() []pion.SRTPProtectionProfile {
+	return []pion.SRTPProtectionProfile{pion.SRTP_AES128_CM_HMAC_SHA1_80, pion.SRTP_AEAD_AES_128_GCM, pion.SRTP_AEAD_AES_256_GCM, pion.SRTP_AES128_CM_HMAC_SHA1_32}
+}
+
+// Both roles, every suite, a clean network and one that loses, doubles and reorders: both ends have the same keys, each direction its own.
+func TestBothRolesWithAnotherImplementation(t *testing.T) {
+	control.Proves(t, "ENC-09")
+	for _, role := range []dtls.Setup{dtls.SetupActive, dtls.SetupPassive} {
+		for _, loss := range []float64{0, 0.25} {
+			for suite, profile := range map[srtp.Suite]pion.SRTPProtectionProfile{srtp.AEADAES256GCM: pion.SRTP_AEAD_AES_256_GCM,
+				srtp.AEADAES128GCM: pion.SRTP_AEAD_AES_128_GCM, srtp.AESCM128HMACSHA1Tag80: pion.SRTP_AES128_CM_HMAC_SHA1_80} {
+				t.Run(role.String()+"/"+suite.String(), func(t *testing.T) {
+					cert := certificate(t, elliptic.P256())
+					want := dtls.FingerprintOf(dtls.HashSHA256, cert.Certificate[0])
+					_, keys, err, conn, theirErr := call(t, dtls.Config{Identity: identity(t), Role: role, Fingerprints: []dtls.Fingerprint{want},
+						Policy: srtp.Policy{Announce: srtp.Announce{Lifetime: 1 << 20}}}, other{cert: &cert, profiles: []pion.SRTPProtectionProfile{profile}}, loss)
+					require.NoError(t, err)
+					require.NoError(t, theirErr)
+					assert.Equal(t, suite, keys.Suite)
+					assert.Equal(t, want, keys.Peer)
+					assert.EqualValues(t, 1<<20, keys.Local.Keys[0].Lifetime)
+					assert.False(t, keys.Local.SameKeys(keys.Remote))
+					state, ok := conn.ConnectionState()
+					require.True(t, ok)
+					n, salt := suite.KeyLen(), suite.SaltLen()
+					b, err := state.ExportKeyingMaterial("EXTRACTOR-dtls_srtp", nil, 2*n)
+					require.NoError(t, err)
+					client := srtp.NewKey(append(bytes.Clone(b[:n-salt]), b[2*(n-salt):2*(n-salt)+salt]...))
+					server := srtp.NewKey(append(bytes.Clone(b[n-salt:2*(n-salt)]), b[2*n-salt:]...))
+					if role == dtls.SetupPassive {
+						client, server = server, client
+					}
+					assert.True(t, keys.Local.Keys[0].Key.Equal(client))
+					assert.True(t, keys.Remote.Keys[0].Key.Equal(server))
+				})
+			}
+		}
+	}
+}
+
+// Our order decides as a server, also when the client has another.
+func TestServerFollowsThePolicy(t *testing.T) {
+	cert := certificate(t, elliptic.P256())
+	_, keys, err, _, _ := call(t, dtls.Config{Identity: identity(t), Role: dtls.SetupPassive,
+		Fingerprints: []dtls.Fingerprint{dtls.FingerprintOf(dtls.HashSHA256, cert.Certificate[0])}}, other{cert: &cert, profiles: everyProfile()}, 0)
+	require.NoError(t, err)
+	assert.Equal(t, srtp.AEADAES256GCM, keys.Suite)
+}
+
+// Who cannot show the told certificate gets no key, in either role; neither does a peer without the means we require.
+func TestWrongPeersGetNothing(t *testing.T) {
+	leaktest.Check(t)
+	cert, stranger := certificate(t, elliptic.P256()), certificate(t, elliptic.P256())
+	told := []dtls.Fingerprint{dtls.FingerprintOf(dtls.HashSHA256, cert.Certificate[0])}
+	weakRight := dtls.FingerprintOf(dtls.HashSHA1, stranger.Certificate[0])
+	both := []dtls.Setup{dtls.SetupActive, dtls.SetupPassive}
+	for name, v := range map[string]struct {
+		roles []dtls.Setup
+		told  []dtls.Fingerprint
+		peer  other
+		want  error
+	}{
+		"another certificate":       {both, told, other{cert: &stranger, profiles: everyProfile()}, dtls.ErrFingerprint},
+		"right by a weak hash only": {both, append([]dtls.Fingerprint{weakRight}, told...), other{cert: &stranger, profiles: everyProfile()}, dtls.ErrFingerprint},
+		"no client certificate":     {[]dtls.Setup{dtls.SetupPassive}, told, other{profiles: everyProfile()}, dtls.ErrHandshake},
+		"no use_srtp":               {[]dtls.Setup{dtls.SetupPassive}, told, other{cert: &cert}, dtls.ErrProfile},
+		"server without use_srtp":   {[]dtls.Setup{dtls.SetupActive}, told, other{cert: &cert}, dtls.ErrHandshake},
+		"short tags only":           {both, told, other{cert: &cert, profiles: []pion.SRTPProtectionProfile{pion.SRTP_AES128_CM_HMAC_SHA1_32}}, dtls.ErrHandshake},
+		"no extended master secret": {both, told, other{cert: &cert, profiles: everyProfile(), ems: pion.DisableExtendedMasterSecret}, dtls.ErrHandshake},
+		"CBC":                       {both, told, other{cert: &cert, profiles: everyProfile(), suites: []pion.CipherSuiteID{pion.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}}, dtls.ErrHandshake},
+		"CCM with a short tag":      {both, told, other{cert: &cert, profiles: everyProfile(), suites: []pion.CipherSuiteID{pion.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8}}, dtls.ErrHandshake},
+	} {
+		for _, role := range v.roles {
+			t.Run(name+"/"+role.String(), func(t *testing.T) {
+				a, keys, err, _, _ := call(t, dtls.Config{Identity: identity(t), Role: role, Fingerprints: v.told}, v.peer, 0)
+				require.ErrorIs(t, err, v.want)
+				assert.Equal(t, dtls.Keys{}.Suite, keys.Suite)
+				assert.Empty(t, keys.Local.Keys)
+				assert.Empty(t, keys.Remote.Keys)
+				<-a.Done()
+				var typed error
+				for _, e := range []error{dtls.ErrFingerprint, dtls.ErrProfile, dtls.ErrHandshake} {
+					if errors.Is(err, e) {
+						assert.Nil(t, typed, "one kind of error")
+						typed = e
+					}
+				}
+			})
+		}
+	}
+}
+
+// Every trusted hash, several certificates told, in any case of letters.
+func TestEveryTrustedHash(t *testing.T) {
+	cert, extra := certificate(t, elliptic.P256()), certificate(t, elliptic.P384())
+	for _, h := range []dtls.Hash{dtls.HashSHA256, dtls.HashSHA384, dtls.HashSHA512} {
+		f := dtls.FingerprintOf(h, cert.Certificate[0])
+		told := []dtls.Fingerprint{dtls.FingerprintOf(dtls.HashSHA1, cert.Certificate[0]), dtls.FingerprintOf(h, extra.Certificate[0]), f}
+		_, keys, err, _, _ := call(t, dtls.Config{Identity: identity(t), Role: dtls.SetupActive, Fingerprints: told}, other{cert: &cert, profiles: everyProfile()}, 0)
+		require.NoError(t, err)
+		assert.Equal(t, f, keys.Peer)
+	}
+}
+
+// pair runs a handshake between two associations over a network.
+func pair(t *testing.T, ours, theirs *dtls.Identity) (a, b *dtls.Association, ka, kb dtls.Keys) {
+	t.Helper()
+	var err error
+	a, err = dtls.New(dtls.Config{Identity: ours, Role: dtls.SetupActive, Fingerprints: []dtls.Fingerprint{theirs.Fingerprint()}, Retransmit: 20 * time.Millisecond,
+		Send: func(p []byte) error { b.Deliver(p); return nil }})
+	require.NoError(t, err)
+	b, err = dtls.New(dtls.Config{Identity: theirs, Role: dtls.SetupPassive, Fingerprints: []dtls.Fingerprint{ours.Fingerprint()}, Retransmit: 20 * time.Millisecond,
+		Send: func(p []byte) error { a.Deliver(p); return nil }})
+	require.NoError(t, err)
+	t.Cleanup(func() { a.Close(); b.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { // ends with the handshake; waited for below
+		var err error
+		kb, err = b.Handshake(ctx)
+		done <- err
+	}()
+	ka, err = a.Handshake(ctx)
+	require.NoError(t, err)
+	require.NoError(t, <-done)
+	return a, b, ka, kb
+}
+
+// Two calls between the same two identities have nothing in common, and the goodbye of one side reaches the other.
+func TestKeysAreOfOneCall(t *testing.T) {
+	leaktest.Check(t)
+	ours, theirs := identity(t), identity(t)
+	seen := map[string]bool{}
+	for range 3 {
+		a, b, ka, kb := pair(t, ours, theirs)
+		assert.True(t, ka.Local.SameKeys(kb.Remote))
+		assert.True(t, kb.Local.SameKeys(ka.Remote))
+		for _, k := range []srtp.Crypto{ka.Local, ka.Remote} {
+			require.False(t, seen[k.Keys[0].Key.ExportSecret()])
+			seen[k.Keys[0].Key.ExportSecret()] = true
+		}
+		select {
+		case <-b.Done():
+			t.Fatal("ended before the goodbye")
+		default:
+		}
+		a.Close()
+		select {
+		case <-b.Done():
+		case <-time.After(patience):
+			t.Fatal("the goodbye did not arrive")
+		}
+	}
+}
+
+// Nobody but the peer ends an association that has keys: not with alerts in the clear, nor with junk.
+func TestForgedGoodbye(t *testing.T) {
+	a, b, _, _ := pair(t, identity(t), identity(t))
+	dropped := a.Dropped()
+	for _, pkt := range [][]byte{
+		{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0},                      // close_notify in the clear
+		{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40},                     // a fatal alert in the clear
+		{21, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 99, 0, 2, 1, 0},                     // said to be protected
+		{23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 1, 1},                         // application data
+		{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 3, 1, 2, 3},                   // a shred of a handshake
+		{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0xff, 0xff}, {22}, {}, {0x80, 0}, // shreds
+		make([]byte, 20000),
+	} {
+		for range 40 {
+			a.Deliver(pkt)
+			b.Deliver(pkt)
+		}
+	}
+	assert.Greater(t, a.Dropped(), dropped)
+	select {
+	case <-a.Done():
+		t.Fatal("ended by a stranger")
+	case <-b.Done():
+		t.Fatal("ended by a stranger")
+	default:
+	}
+	a.Close()
+	select {
+	case <-b.Done():
+	case <-time.After(patience):
+		t.Fatal("the real goodbye did not arrive")
+	}
+}
+
+func TestHandshakeEnds(t *testing.T) {
+	leaktest.Check(t)
+	id := identity(t)
+	cfg := dtls.Config{Identity: id, Role: dtls.SetupActive, Fingerprints: []dtls.Fingerprint{id.Fingerprint()}}
+	sent := make(chan struct{}, 100)
+	cfg.Send = func([]byte) error { sent <- struct{}{}; return errors.New("no route") }
+	// by its context
+	a, err := dtls.New(cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	why := errors.New("caller hung up")
+	go func() { <-sent; cancel(why) }() // ends with the first datagram
+	_, err = a.Handshake(ctx)
+	require.ErrorIs(t, err, dtls.ErrHandshake)
+	require.ErrorIs(t, err, why)
+	<-a.Done()
+	// by Close
+	a, err = dtls.New(cfg)
+	require.NoError(t, err)
+	go func() { <-sent; a.Close() }() // ends with the first datagram
+	_, err = a.Handshake(context.Background())
+	require.Error(t, err)
+	<-a.Done()
+	assert.NotZero(t, a.Dropped(), "failed sends are counted")
+}
