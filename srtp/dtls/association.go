@@ -39,8 +39,8 @@ type Config struct {
 	Role Setup
 	// Fingerprints are all that the peer's description told for this media. Required: one of SHA-256 or better at least.
 	Fingerprints []Fingerprint
-	// Send puts one datagram on the wire, to the address the description told. It must not block, and must not call the Association; it may be
-	// called from several goroutines, one at a time, and never after Close has returned. The slice is the library's. Required.
+	// Send puts one datagram on the wire, to the address the description told. It must not block, and must not call the Association. It is called
+	// from several goroutines, one at a time, also out of Deliver and Close, and never after Close has returned; it must not keep the slice. Required.
 	Send func(pkt []byte) error
 	// Policy says which suites are acceptable, best first. Of its suites DTLS knows AEAD_AES_256_GCM, AEAD_AES_128_GCM and the two of AES_CM_128.
 	// If zero, the safest. Announce.Lifetime becomes the lifetime of our key.
@@ -63,7 +63,7 @@ type Keys struct {
 
 // Association is one DTLS connection of one media stream. Deliver, Done, Dropped and Close are safe for concurrent use; Handshake is called once.
 type Association struct {
-	conn    *pion.Conn
+	conn    atomic.Pointer[pion.Conn] // nil once there are keys
 	t       *transport
 	client  bool
 	want    []Fingerprint
@@ -102,9 +102,11 @@ func New(cfg Config) (*Association, error) {
 		return nil, err
 	}
 	a := &Association{t: newTransport(cfg.Send), client: cfg.Role == SetupActive, want: want, life: cfg.Policy.Announce.Lifetime}
-	if a.conn, err = a.open(cfg, profiles); err != nil {
+	conn, err := a.open(cfg, profiles)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	a.conn.Store(conn)
 	return a, nil
 }
 
@@ -152,7 +154,7 @@ func (a *Association) check(raw [][]byte, _ [][]*x509.Certificate) error {
 	return err
 }
 
-// Deliver hands in a datagram that came from the peer's address; see IsDTLS. It copies pkt and never blocks. Datagrams from another address are for
+// Deliver hands in a datagram that came from the peer's address; see IsDTLS. It copies what it keeps and never blocks; it may call Send. Datagrams from another address are for
 // the caller to drop: whoever gets here takes part in the handshake, though without the certificate it cannot end it.
 func (a *Association) Deliver(pkt []byte) { a.t.deliver(pkt) }
 
@@ -168,12 +170,12 @@ func (a *Association) Handshake(ctx context.Context) (Keys, error) {
 	}
 	keys, err := a.handshake(ctx)
 	if err != nil {
-		closed := a.isDone()
+		closed := a.t.done()
 		a.Close()
 		switch verdict := a.verdict.Load(); {
 		case verdict != nil:
 			return Keys{}, *verdict
-		case errors.Is(err, ErrProfile) || errors.Is(err, ErrFingerprint):
+		case errors.Is(err, ErrProfile) || errors.Is(err, ErrFingerprint) || errors.Is(err, ErrClosed):
 			return Keys{}, err
 		case closed && ctx.Err() == nil && errors.Is(err, context.Canceled):
 			return Keys{}, ErrClosed
@@ -185,46 +187,65 @@ func (a *Association) Handshake(ctx context.Context) (Keys, error) {
 	return keys, nil
 }
 
-func (a *Association) isDone() bool {
-	select {
-	case <-a.t.closed:
-		return true
-	default:
-		return false
-	}
-}
-
 func (a *Association) handshake(ctx context.Context) (Keys, error) {
-	if err := a.conn.HandshakeContext(ctx); err != nil {
+	conn := a.conn.Load()
+	if err := conn.HandshakeContext(ctx); err != nil {
 		return Keys{}, err
 	}
-	a.t.keyed.Store(true)
-	state, ok := a.conn.ConnectionState()
+	peer, suite, err := a.judge(conn)
+	if err != nil {
+		return Keys{}, err
+	}
+	// From here on the library has nothing to do that is worth its goroutines.
+	last := a.t.park()
+	_ = conn.Close()
+	state, ok := conn.ConnectionState()
 	if !ok {
 		return Keys{}, errors.New("no state")
 	}
-	// What the callback said is said again here: no road through the library leads to keys without it.
+	local, remote, err := a.export(&state, suite)
+	if err != nil {
+		return Keys{}, err
+	}
+	k, err := newKeeper(&state, a.client, last)
+	if err != nil {
+		local.Zero()
+		remote.Zero()
+		return Keys{}, err
+	}
+	a.t.takeOver(k)
+	a.conn.Store(nil)
+	if a.t.done() { // by Close or the peer's goodbye, in the meantime
+		local.Zero()
+		remote.Zero()
+		return Keys{}, ErrClosed
+	}
+	return Keys{Local: local, Remote: remote, Suite: suite, Peer: peer}, nil
+}
+
+// judge says again what the callback said: no road through the library leads to keys without it. It also insists on a suite.
+func (a *Association) judge(conn *pion.Conn) (Fingerprint, srtp.Suite, error) {
+	state, ok := conn.ConnectionState()
+	if !ok {
+		return Fingerprint{}, 0, errors.New("no state")
+	}
 	var der []byte
 	if len(state.PeerCertificates) > 0 {
 		der = state.PeerCertificates[0]
 	}
 	peer, err := verify(a.want, der)
 	if err != nil {
-		return Keys{}, err
+		return Fingerprint{}, 0, err
 	}
-	profile, ok := a.conn.SelectedSRTPProtectionProfile()
+	profile, ok := conn.SelectedSRTPProtectionProfile()
 	if !ok {
-		return Keys{}, fmt.Errorf("%w: the peer named none", ErrProfile)
+		return Fingerprint{}, 0, fmt.Errorf("%w: the peer named none", ErrProfile)
 	}
 	suite := suiteOf(profile)
 	if suite == srtp.SuiteInvalid {
-		return Keys{}, ErrProfile
+		return Fingerprint{}, 0, ErrProfile
 	}
-	local, remote, err := a.export(&state, suite)
-	if err != nil {
-		return Keys{}, err
-	}
-	return Keys{Local: local, Remote: remote, Suite: suite, Peer: peer}, nil
+	return peer, suite, nil
 }
 
 // export draws the keys of both directions and cuts them as RFC 5764 section 4.2 says: client key, server key, client salt, server salt.
@@ -255,11 +276,12 @@ func (a *Association) export(state *pion.State, suite srtp.Suite) (local, remote
 func (a *Association) Done() <-chan struct{} { return a.t.closed }
 
 // Close says goodbye to a peer with which the handshake was done, and ends the association. When it returns, a Handshake under way has returned or is
-// about to with ErrClosed, Send is not called any more, and the library's goroutines have nothing left to wait for. It may be called twice.
+// about to, Send is not called any more, and the library's goroutines have nothing left to wait for. It may be called twice.
 func (a *Association) Close() {
-	_ = a.conn.Close()
-	_ = a.t.Close()
-	a.t.idle.Wait()
+	if conn := a.conn.Load(); conn != nil {
+		_ = conn.Close() // tells the peer, if the handshake got that far, and ends one under way
+	}
+	a.t.shutdown(a.t.keep.Load())
 }
 
 // profiles are the suites that both RFC 5764 or RFC 7714 and this package know.

@@ -33,9 +33,9 @@
 //
 // # Goroutines
 //
-// This package starts none of its own. The library runs three for an association from Handshake to Close: its state machine, which answers a
-// peer that asks for the last flight again, its reader, and one that waits beside each read. [Association.Close] or a goodbye of the peer ends them.
-// Handshake runs on its caller's goroutine.
+// This package starts none of its own. While Handshake runs, on its caller's goroutine, the library runs three: its state machine, its reader, and one
+// that waits beside each read. All three end with the handshake. After it an association has no goroutine and no timer: what is left to do,
+// answering a peer that asks for the last flight again and noticing its goodbye, is done by Deliver.
 //
 // # Importing alone
 //

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/pion/transport/v4/deadline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/ringfence/ringfence/internal/control"
 	"github.com/ringfence/ringfence/internal/leaktest"
@@ -126,13 +128,34 @@ type other struct {
 	ems      pion.ExtendedMasterSecretType
 }
 
-func (o other) config() *pion.Config {
-	c := &pion.Config{SRTPProtectionProfiles: o.profiles, CipherSuites: o.suites, ExtendedMasterSecret: o.ems, InsecureSkipVerify: true,
-		FlightInterval: 20 * time.Millisecond, ClientAuth: pion.RequireAnyClientCert}
-	if o.cert != nil {
-		c.Certificates = []tls.Certificate{*o.cert}
+func (o other) options() []pion.Option {
+	opts := []pion.Option{pion.WithExtendedMasterSecret(o.ems), pion.WithInsecureSkipVerify(true), pion.WithFlightInterval(20 * time.Millisecond)}
+	if len(o.profiles) > 0 {
+		opts = append(opts, pion.WithSRTPProtectionProfiles(o.profiles...))
 	}
-	return c
+	if len(o.suites) > 0 {
+		opts = append(opts, pion.WithCipherSuites(o.suites...))
+	}
+	if o.cert != nil {
+		opts = append(opts, pion.WithCertificates(*o.cert))
+	}
+	return opts
+}
+
+func (o other) server(w net.PacketConn) (*pion.Conn, error) {
+	opts := []pion.ServerOption{pion.WithClientAuth(pion.RequireAnyClientCert)}
+	for _, opt := range o.options() {
+		opts = append(opts, opt)
+	}
+	return pion.ServerWithOptions(w, nowhere{}, opts...)
+}
+
+func (o other) client(w net.PacketConn) (*pion.Conn, error) {
+	var opts []pion.ClientOption
+	for _, opt := range o.options() {
+		opts = append(opts, opt)
+	}
+	return pion.ClientWithOptions(w, nowhere{}, opts...)
 }
 
 // call runs one handshake between an association and the other implementation.
@@ -150,9 +173,9 @@ func call(t *testing.T, cfg dtls.Config, o other, loss float64) (*dtls.Associati
 	w.to = func(b []byte) { in.pass(b, a.Deliver) }
 	var conn *pion.Conn
 	if cfg.Role == dtls.SetupActive {
-		conn, err = pion.Server(w, nowhere{}, o.config())
+		conn, err = o.server(w)
 	} else {
-		conn, err = pion.Client(w, nowhere{}, o.config())
+		conn, err = o.client(w)
 	}
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -328,6 +351,40 @@ func TestKeysAreOfOneCall(t *testing.T) {
 	}
 }
 
+// An association with keys costs no goroutine, and still serves a client that did not get the last flight.
+func TestLastFlightIsSentAgain(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	ours, theirs := identity(t), identity(t)
+	var served atomic.Bool
+	var a, b *dtls.Association
+	a, err := dtls.New(dtls.Config{Identity: ours, Role: dtls.SetupActive, Fingerprints: []dtls.Fingerprint{theirs.Fingerprint()}, Retransmit: 20 * time.Millisecond,
+		Send: func(p []byte) error { b.Deliver(p); return nil }})
+	require.NoError(t, err)
+	b, err = dtls.New(dtls.Config{Identity: theirs, Role: dtls.SetupPassive, Fingerprints: []dtls.Fingerprint{ours.Fingerprint()}, Retransmit: 20 * time.Millisecond,
+		Send: func(p []byte) error {
+			if p[0] == 20 && !served.Load() {
+				return nil // every last flight, it begins with a change of keys, until the server's Handshake has returned
+			}
+			a.Deliver(p)
+			return nil
+		}})
+	require.NoError(t, err)
+	defer b.Close()
+	defer a.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { // ends with the handshake; waited for below
+		_, err := b.Handshake(ctx)
+		served.Store(true)
+		done <- err
+	}()
+	_, err = a.Handshake(ctx)
+	require.NoError(t, err)
+	require.NoError(t, <-done)
+	goleak.VerifyNone(t, before)
+}
+
 // Nobody but the peer ends an association that has keys: not with alerts in the clear, nor with junk.
 func TestForgedGoodbye(t *testing.T) {
 	a, b, _, _ := pair(t, identity(t), identity(t))
@@ -360,6 +417,62 @@ func TestForgedGoodbye(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the real goodbye did not arrive")
 	}
+}
+
+// A ClientHello from anybody is answered with a cookie to bring back, in fewer bytes than it took, and with nothing else.
+func TestClientHelloCostsACookie(t *testing.T) {
+	cert := certificate(t, elliptic.P256())
+	sent := make(chan []byte, 10)
+	a, err := dtls.New(dtls.Config{Identity: identity(t), Role: dtls.SetupPassive, Fingerprints: []dtls.Fingerprint{dtls.FingerprintOf(dtls.HashSHA256, cert.Certificate[0])},
+		Send: func(p []byte) error { sent <- bytes.Clone(p); return nil }})
+	require.NoError(t, err)
+	defer a.Close()
+	w := newWire()
+	hello := make(chan []byte, 10)
+	w.to = func(p []byte) { hello <- p }
+	conn, err := other{cert: &cert, profiles: everyProfile()}.client(w)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{}, 2)
+	go func() { _, _ = a.Handshake(ctx); done <- struct{}{} }()        // ends with ctx; waited for below
+	go func() { _ = conn.HandshakeContext(ctx); done <- struct{}{} }() // ends with ctx; waited for below
+	first := <-hello
+	a.Deliver(first)
+	reply := <-sent
+	assert.EqualValues(t, 22, reply[0])
+	assert.EqualValues(t, 3, reply[13], "HelloVerifyRequest")
+	assert.Less(t, len(reply), len(first))
+	assert.Empty(t, sent)
+	cancel()
+	<-done
+	<-done
+	_ = conn.Close()
+	_ = w.Close()
+}
+
+// FuzzDeliver: whatever a stranger sends from the peer's address, before or after the handshake, nothing panics, ends or is sent more than a client may ask.
+func FuzzDeliver(f *testing.F) {
+	f.Add([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 1})
+	f.Add(append([]byte{21, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 26}, make([]byte, 26)...))
+	f.Fuzz(func(t *testing.T, pkt []byte) {
+		id := identity(t)
+		fresh, err := dtls.New(dtls.Config{Identity: id, Role: dtls.SetupPassive, Fingerprints: []dtls.Fingerprint{id.Fingerprint()}, Send: func([]byte) error { return nil }})
+		require.NoError(t, err)
+		a, b, _, _ := pair(t, id, id)
+		for range 40 {
+			fresh.Deliver(pkt)
+			a.Deliver(pkt)
+			b.Deliver(pkt)
+		}
+		for _, x := range []*dtls.Association{fresh, a, b} {
+			select {
+			case <-x.Done():
+				t.Fatal("ended by a stranger")
+			default:
+			}
+		}
+		fresh.Close()
+	})
 }
 
 func TestHandshakeEnds(t *testing.T) {
