@@ -162,8 +162,8 @@ func (a *Association) Deliver(pkt []byte) { a.t.deliver(pkt) }
 func (a *Association) Dropped() uint64 { return a.t.drops.Load() }
 
 // Handshake runs the handshake, sending flights again as needed, until it is done or ctx is. It returns keys only when the peer proved to hold the
-// private key of a certificate with a told fingerprint and both agree on a suite; on any error the association is closed and Done with it. The errors are
-// ErrFingerprint, ErrProfile, ErrHandshake, ErrState and ErrClosed; the first three wrap their cause, ctx's among them.
+// private key of a certificate with a told fingerprint and both agree on a suite; on any error the association is closed and Done with it. The errors
+// are ErrFingerprint, ErrProfile, ErrHandshake, ErrState and ErrClosed; the first three wrap their cause, ctx's among them.
 func (a *Association) Handshake(ctx context.Context) (Keys, error) {
 	if !a.begun.CompareAndSwap(false, true) {
 		return Keys{}, ErrState

@@ -76,6 +76,8 @@ func TestWrongPeersGetNothing(t *testing.T) {
 	leaktest.Check(t)
 	cert, stranger := certificate(t, elliptic.P256()), certificate(t, elliptic.P256())
 	told := []dtls.Fingerprint{dtls.FingerprintOf(dtls.HashSHA256, cert.Certificate[0])}
+	strong := dtls.FingerprintOf(dtls.HashSHA512, cert.Certificate[0])
+	middle := dtls.FingerprintOf(dtls.HashSHA256, stranger.Certificate[0])
 	weakRight := dtls.FingerprintOf(dtls.HashSHA1, stranger.Certificate[0])
 	both := []dtls.Setup{dtls.SetupActive, dtls.SetupPassive}
 	for name, v := range map[string]struct {
@@ -84,15 +86,17 @@ func TestWrongPeersGetNothing(t *testing.T) {
 		peer  other
 		want  error
 	}{
-		"another certificate":       {both, told, other{cert: &stranger, profiles: everyProfile()}, dtls.ErrFingerprint},
-		"right by a weak hash only": {both, append([]dtls.Fingerprint{weakRight}, told...), other{cert: &stranger, profiles: everyProfile()}, dtls.ErrFingerprint},
-		"no client certificate":     {[]dtls.Setup{dtls.SetupPassive}, told, other{profiles: everyProfile()}, dtls.ErrHandshake},
-		"no use_srtp":               {[]dtls.Setup{dtls.SetupPassive}, told, other{cert: &cert}, dtls.ErrProfile},
-		"server without use_srtp":   {[]dtls.Setup{dtls.SetupActive}, told, other{cert: &cert}, dtls.ErrHandshake},
-		"short tags only":           {both, told, other{cert: &cert, profiles: []pion.SRTPProtectionProfile{pion.SRTP_AES128_CM_HMAC_SHA1_32}}, dtls.ErrHandshake},
-		"no extended master secret": {both, told, other{cert: &cert, profiles: everyProfile(), ems: pion.DisableExtendedMasterSecret}, dtls.ErrHandshake},
-		"CBC":                       {both, told, other{cert: &cert, profiles: everyProfile(), suites: []pion.CipherSuiteID{pion.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}}, dtls.ErrHandshake},
-		"CCM with a short tag":      {both, told, other{cert: &cert, profiles: everyProfile(), suites: []pion.CipherSuiteID{pion.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8}}, dtls.ErrHandshake},
+		"another certificate":        {both, told, other{cert: &stranger, profiles: everyProfile()}, dtls.ErrFingerprint},
+		"right by a weak hash only":  {both, append([]dtls.Fingerprint{weakRight}, told...), other{cert: &stranger, profiles: everyProfile()}, dtls.ErrFingerprint},
+		"right by the weaker of two": {both, []dtls.Fingerprint{middle, strong}, other{cert: &stranger, profiles: everyProfile()}, dtls.ErrFingerprint},
+		"the same told strong first": {both, []dtls.Fingerprint{strong, middle}, other{cert: &stranger, profiles: everyProfile()}, dtls.ErrFingerprint},
+		"no client certificate":      {[]dtls.Setup{dtls.SetupPassive}, told, other{profiles: everyProfile()}, dtls.ErrHandshake},
+		"no use_srtp":                {[]dtls.Setup{dtls.SetupPassive}, told, other{cert: &cert}, dtls.ErrProfile},
+		"server without use_srtp":    {[]dtls.Setup{dtls.SetupActive}, told, other{cert: &cert}, dtls.ErrHandshake},
+		"short tags only":            {both, told, other{cert: &cert, profiles: []pion.SRTPProtectionProfile{pion.SRTP_AES128_CM_HMAC_SHA1_32}}, dtls.ErrHandshake},
+		"no extended master secret":  {both, told, other{cert: &cert, profiles: everyProfile(), ems: pion.DisableExtendedMasterSecret}, dtls.ErrHandshake},
+		"CBC":                        {both, told, other{cert: &cert, profiles: everyProfile(), suites: []pion.CipherSuiteID{pion.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}}, dtls.ErrHandshake},
+		"CCM with a short tag":       {both, told, other{cert: &cert, profiles: everyProfile(), suites: []pion.CipherSuiteID{pion.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8}}, dtls.ErrHandshake},
 	} {
 		for _, role := range v.roles {
 			t.Run(name+"/"+role.String(), func(t *testing.T) {
