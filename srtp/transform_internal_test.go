@@ -21,7 +21,7 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-// RFC 3711 appendix B.3 and RFC 6188 sections 7.2 and 7.3: what a master key derives to, block by block.
+// RFC 3711 appendix B.3 and RFC 6188 section 7.2: what a master key derives to, block by block.
 func TestRFCKeyDerivation(t *testing.T) {
 	control.Proves(t, "ENC-09")
 	for _, v := range []struct{ name, key, salt, enc, sessionSalt, auth string }{
