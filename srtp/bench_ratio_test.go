@@ -23,18 +23,6 @@ func TestBenchRatios(t *testing.T) {
 		t.Skip("set RINGFENCE_BENCH=1")
 	}
 	const packets = 30000 // below 2^15, so that every run has one key and no rollover
-	ours := func() time.Duration {
-		s, _ := keyed(t, srtp.AEADAES256GCM, srtp.ReceiverConfig{})
-		pkt, buf := rtpPacket(s.SSRC(), 0), make([]byte, 0, 256)
-		start := time.Now()
-		for i := range uint16(packets) {
-			binary.BigEndian.PutUint16(pkt[2:], i)
-			if _, err := s.ProtectRTP(buf, pkt); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return time.Since(start)
-	}
 	raw := func() time.Duration {
 		block, err := aes.NewCipher(make([]byte, 32))
 		require.NoError(t, err)
@@ -49,22 +37,73 @@ func TestBenchRatios(t *testing.T) {
 		}
 		return time.Since(start)
 	}
-	theirs := func() time.Duration {
-		ctx, err := pion.CreateContext(make([]byte, 32), make([]byte, 12), pion.ProtectionProfileAeadAes256Gcm)
+	for _, suite := range suites() {
+		offered, err := only(suite).Offer()
 		require.NoError(t, err)
-		pkt, buf := rtpPacket(1, 0), make([]byte, 0, 256)
-		var h rtp.Header
-		start := time.Now()
-		for i := range uint16(packets) {
-			binary.BigEndian.PutUint16(pkt[2:], i)
-			if _, err := ctx.EncryptRTP(buf, pkt, &h); err != nil {
-				t.Fatal(err)
+		c := offered[0]
+		protect := func() time.Duration {
+			s, err := srtp.NewSender(c, srtp.SenderConfig{SSRC: 1})
+			require.NoError(t, err)
+			pkt, buf := rtpPacket(1, 0), make([]byte, 0, 256)
+			start := time.Now()
+			for i := range uint16(packets) {
+				binary.BigEndian.PutUint16(pkt[2:], i)
+				if _, err := s.ProtectRTP(buf, pkt); err != nil {
+					t.Fatal(err)
+				}
 			}
+			return time.Since(start)
 		}
-		return time.Since(start)
+		theirs := func() time.Duration {
+			ctx := oracle(t, c)
+			pkt, buf := rtpPacket(1, 0), make([]byte, 0, 256)
+			var h rtp.Header
+			start := time.Now()
+			for i := range uint16(packets) {
+				binary.BigEndian.PutUint16(pkt[2:], i)
+				if _, err := ctx.EncryptRTP(buf, pkt, &h); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return time.Since(start)
+		}
+		sealed := make([][]byte, packets)
+		s, err := srtp.NewSender(c, srtp.SenderConfig{SSRC: 1})
+		require.NoError(t, err)
+		for i := range sealed {
+			sealed[i], err = s.ProtectRTP(nil, rtpPacket(1, uint16(i)))
+			require.NoError(t, err)
+		}
+		open := func() time.Duration {
+			r, err := srtp.NewReceiver(c, srtp.ReceiverConfig{})
+			require.NoError(t, err)
+			buf := make([]byte, 0, 256)
+			start := time.Now()
+			for _, p := range sealed {
+				if _, err := r.UnprotectRTP(buf, p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return time.Since(start)
+		}
+		theirsOpen := func() time.Duration {
+			ctx := oracle(t, c, pion.SRTPReplayProtection(128))
+			buf := make([]byte, 0, 256)
+			var h rtp.Header
+			start := time.Now()
+			for _, p := range sealed {
+				if _, err := ctx.DecryptRTP(buf, p, &h); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return time.Since(start)
+		}
+		if suite == srtp.AEADAES256GCM {
+			ratio(t, "protect-gcm256", 1.4, protect, raw)
+		}
+		ratio(t, "protect-vs-pion-"+suite.String(), 1.15, protect, theirs)
+		ratio(t, "unprotect-vs-pion-"+suite.String(), 1.15, open, theirsOpen)
 	}
-	ratio(t, "protect-gcm256", 1.4, ours, raw)
-	ratio(t, "protect-vs-pion", 1.15, ours, theirs)
 }
 
 func ratio(t *testing.T, name string, goal float64, ours, baseline func() time.Duration) {

@@ -3,10 +3,10 @@ package srtp
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -15,12 +15,14 @@ import (
 // Crypto is one `a=crypto` attribute (RFC 4568 section 4): a tag, a suite and the master keys for one direction.
 // It prints without its keys. The zero Crypto is unusable.
 type Crypto struct {
-	// Tag ties an answer to the offered attribute, 1 to 999999999.
+	// Tag ties an answer to the offered attribute, 0 to 999999999. Our own offers count from 1.
 	Tag int
 	// Suite is the crypto suite of all Keys.
 	Suite Suite
 	// Keys holds one to four master keys. With more than one, every key has an MKI of one common length.
 	Keys []InlineKey
+	// Params are the session parameters. NewSender and NewReceiver refuse those they cannot honour.
+	Params SessionParams
 }
 
 // InlineKey is one master key with its limits (RFC 4568 section 6.1).
@@ -34,15 +36,37 @@ type InlineKey struct {
 	MKI []byte
 }
 
-// ParseCrypto reads the value of an `a=crypto` attribute, the part after the colon. The errors wrap ErrMalformed,
-// ErrUnknownSuite or ErrSessionParameter with a reason that never holds a part of the key.
-func ParseCrypto(value string) (Crypto, error) {
+// ParseCrypto reads the value of an `a=crypto` attribute, the part after the colon, and applies the zero ParamRules. The errors wrap
+// ErrMalformed, ErrUnknownSuite or ErrSessionParameter with a reason that never holds a part of the key.
+func ParseCrypto(value string) (Crypto, error) { return ParamRules{}.ParseCrypto(value) }
+
+// ParseCrypto reads the value of an `a=crypto` attribute and applies the rules; see the function of the same name.
+func (r ParamRules) ParseCrypto(value string) (Crypto, error) {
+	c, err := InspectCrypto(value)
+	if err != nil {
+		return Crypto{}, err
+	}
+	if err := r.check(c.Params); err != nil {
+		c.Zero()
+		return Crypto{}, err
+	}
+	return c, nil
+}
+
+// InspectCrypto reads whatever RFC 4568 section 9 allows, acceptable or not, for a tool that shows what a peer sent. Session parameters that
+// weaken protection are in Params; NewSender and NewReceiver refuse such an attribute. The errors are those of ParseCrypto.
+func InspectCrypto(value string) (Crypto, error) {
 	if len(value) > maxCryptoLine {
 		return Crypto{}, malformed("longer than %d bytes", maxCryptoLine)
 	}
 	fields := strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == '\t' })
 	if len(fields) < 3 {
 		return Crypto{}, malformed("tag, suite and key are required")
+	}
+	for _, f := range fields {
+		if !allVisible(f) {
+			return Crypto{}, malformed("characters outside of visible ASCII")
+		}
 	}
 	tag, err := parseTag(fields[0])
 	if err != nil {
@@ -53,24 +77,34 @@ func ParseCrypto(value string) (Crypto, error) {
 		return Crypto{}, err
 	}
 	// Parameters are read before keys: a line that weakens protection is refused for that reason whatever its key is.
-	if err := checkSessionParams(fields[3:]); err != nil {
+	params, err := parseParams(suite, fields[3:])
+	if err != nil {
 		return Crypto{}, err
 	}
 	keys, err := parseKeys(suite, fields[2])
 	if err != nil {
 		return Crypto{}, err
 	}
-	return Crypto{Tag: tag, Suite: suite, Keys: keys}, nil
+	return Crypto{Tag: tag, Suite: suite, Keys: keys, Params: params}, nil
+}
+
+func allVisible(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
 }
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-// parseTag reads 1*9DIGIT without a leading zero (RFC 4568 section 9.1).
+// parseTag reads 1*9DIGIT without leading zeros (RFC 4568 sections 4.1 and 9.1).
 func parseTag(s string) (int, error) {
-	if len(s) > 9 || s[0] == '0' || !allDigits(s) {
-		return 0, malformed("tag is not a number from 1 to 999999999")
+	if len(s) > 9 || len(s) > 1 && s[0] == '0' || !allDigits(s) {
+		return 0, malformed("tag is not a number from 0 to 999999999")
 	}
 	tag, err := strconv.Atoi(s)
 	if err != nil {
@@ -193,59 +227,24 @@ func parseLifetime(s string) (uint64, error) {
 	return n, nil
 }
 
-// parseMKI reads "<decimal value>:<length in bytes>". Values over 64 bits are refused: no implementation writes them.
+// parseMKI reads "<decimal value>:<length in bytes>". The value has as many digits as 128 bytes can need, hence no machine integer.
 func parseMKI(s string) ([]byte, error) {
 	val, length, ok := strings.Cut(s, ":")
 	if !ok || !allDigits(val) || !allDigits(length) {
 		return nil, malformed("MKI is value:length")
 	}
 	n, err := strconv.Atoi(length)
-	if err != nil || n < 1 || n > maxMKI {
+	if err != nil || len(length) > 3 || n < 1 || n > maxMKI {
 		return nil, malformed("MKI length is 1 to %d", maxMKI)
 	}
-	v, err := strconv.ParseUint(val, 10, 64)
-	if err != nil {
-		return nil, malformed("MKI value over 64 bits")
-	}
-	if n < 8 && v>>(8*n) != 0 {
+	if len(val) > maxMKIDigits {
 		return nil, malformed("MKI value does not fit its length")
 	}
-	mki := make([]byte, n)
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], v)
-	if n >= 8 {
-		copy(mki[n-8:], b[:])
-	} else {
-		copy(mki, b[8-n:])
+	v, ok := new(big.Int).SetString(val, 10)
+	if !ok || v.BitLen() > 8*n {
+		return nil, malformed("MKI value does not fit its length")
 	}
-	return mki, nil
-}
-
-// checkSessionParams refuses what weakens protection or what this package does not do. RFC 4568 section 6.3.7: a parameter that
-// starts with a dash may be ignored by whoever does not know it; any other unknown parameter makes the line unusable.
-func checkSessionParams(params []string) error {
-	for _, p := range params {
-		name, val, _ := strings.Cut(p, "=")
-		switch strings.ToUpper(name) {
-		case "WSH":
-			// A hint for our replay window, at least 64 (section 6.3.6). Ours is wider; the hint changes nothing.
-			n, err := strconv.ParseUint(val, 10, 32)
-			if err != nil || n < minReplayWindow {
-				return fmt.Errorf("%w: WSH is a number of at least %d", ErrSessionParameter, minReplayWindow)
-			}
-		case "KDR":
-			return fmt.Errorf("%w: KDR: key derivation rates are not supported", ErrSessionParameter)
-		case "UNENCRYPTED_SRTP", "UNENCRYPTED_SRTCP", "UNAUTHENTICATED_SRTP":
-			return fmt.Errorf("%w: %s would send media without protection", ErrSessionParameter, strings.ToUpper(name))
-		case "FEC_ORDER", "FEC_KEY":
-			return fmt.Errorf("%w: %s: forward error correction is not supported", ErrSessionParameter, strings.ToUpper(name))
-		default:
-			if !strings.HasPrefix(name, "-") {
-				return fmt.Errorf("%w: unknown parameter", ErrSessionParameter)
-			}
-		}
-	}
-	return nil
+	return v.FillBytes(make([]byte, n)), nil
 }
 
 // ExportSecret returns the attribute's value with its keys, to be written after "a=crypto:". Keep it out of logs.
@@ -256,7 +255,13 @@ func (c Crypto) ExportSecret() string {
 func (c Crypto) format(key func(Key) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s ", c.Tag, c.Suite)
-	for i, k := range c.Keys {
+	formatKeys(&b, c.Keys, key)
+	c.Params.format(&b, key)
+	return b.String()
+}
+
+func formatKeys(b *strings.Builder, keys []InlineKey, key func(Key) string) {
+	for i, k := range keys {
 		if i > 0 {
 			b.WriteByte(';')
 		}
@@ -267,10 +272,9 @@ func (c Crypto) format(key func(Key) string) string {
 			b.WriteString(formatLifetime(k.Lifetime))
 		}
 		if len(k.MKI) > 0 {
-			fmt.Fprintf(&b, "|%d:%d", mkiValue(k.MKI), len(k.MKI))
+			fmt.Fprintf(b, "|%s:%d", new(big.Int).SetBytes(k.MKI), len(k.MKI))
 		}
 	}
-	return b.String()
 }
 
 func formatLifetime(n uint64) string {
@@ -280,17 +284,13 @@ func formatLifetime(n uint64) string {
 	return strconv.FormatUint(n, 10)
 }
 
-func mkiValue(mki []byte) uint64 {
-	var v uint64
-	for _, b := range mki {
-		v = v<<8 | uint64(b)
-	}
-	return v
-}
+// Equal reports whether both attributes agree on tag, suite and every key, in constant time for the keys. Session parameters do not count.
+func (c Crypto) Equal(o Crypto) bool { return c.Tag == o.Tag && c.SameKeys(o) }
 
-// Equal reports whether both attributes agree on tag, suite and every key, in constant time for the keys.
-func (c Crypto) Equal(o Crypto) bool {
-	if c.Tag != o.Tag || c.Suite != o.Suite || len(c.Keys) != len(o.Keys) {
+// SameKeys reports whether both attributes agree on suite and every key with its lifetime and MKI, whatever their tags are: a peer that offers
+// SameKeys again wants nothing changed, and its stream goes on under the Receiver it has. Constant time for the keys.
+func (c Crypto) SameKeys(o Crypto) bool {
+	if c.Suite != o.Suite || len(c.Keys) != len(o.Keys) {
 		return false
 	}
 	same := true
@@ -304,6 +304,9 @@ func (c Crypto) Equal(o Crypto) bool {
 // Zero overwrites the keys; the attribute and its copies are unusable afterwards.
 func (c Crypto) Zero() {
 	for _, k := range c.Keys {
+		k.Key.zero()
+	}
+	for _, k := range c.Params.FECKey {
 		k.Key.zero()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -42,8 +43,18 @@ func TestLegalAttributes(t *testing.T) {
 		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|1:32", ""},
 		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|2^48", ""},
 		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|7|66051:3", ""},
-		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " WSH=64", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30},
-		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " -whatever=1", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30},
+		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " WSH=64", ""},
+		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " -whatever=1", ""},
+		{"0 AES_CM_128_HMAC_SHA1_80 inline:" + k30, ""},
+		// RFC 4568 sections 4.1, 6.1 and 9: its examples, apart from F8.
+		{"1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR|2^20|1:32", ""},
+		{"1 AES_CM_128_HMAC_SHA1_32 inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj|2^20|1:32", ""},
+		{"2 AES_CM_128_HMAC_SHA1_80 inline:MTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5QUJjZGVm|2^20|1:4;inline:QUJjZGVmMTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5|2^20|2:4", ""},
+		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|2^31|1:1", ""},                                                         // trunks that insist on both
+		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|2^031|1:004", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|2^31|1:4"}, // 1*DIGIT
+		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|340282366920938463463374607431768211455:16", ""},
+		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|18446744073709551616:9", ""}, // one over 64 bits
+		{"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|" + longestMKI() + ":128", ""},
 		{"1\tAES_CM_128_HMAC_SHA1_80  inline:" + k30, "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30},
 	} {
 		c, err := srtp.ParseCrypto(v.in)
@@ -67,7 +78,7 @@ func TestIllegalAttributes(t *testing.T) {
 	}{
 		"empty":              {"", srtp.ErrMalformed},
 		"no key":             {"1 AES_CM_128_HMAC_SHA1_80", srtp.ErrMalformed},
-		"tag zero":           {"0 " + s + k, srtp.ErrMalformed},
+		"tag two zeros":      {"00 " + s + k, srtp.ErrMalformed},
 		"tag leading zero":   {"01 " + s + k, srtp.ErrMalformed},
 		"tag too long":       {"1234567890 " + s + k, srtp.ErrMalformed},
 		"tag text":           {"x " + s + k, srtp.ErrMalformed},
@@ -103,8 +114,24 @@ func TestIllegalAttributes(t *testing.T) {
 		"fec order":          {"1 " + s + k + " FEC_ORDER=FEC_SRTP", srtp.ErrSessionParameter},
 		"fec key":            {"1 " + s + k + " FEC_KEY=" + k, srtp.ErrSessionParameter},
 		"small window":       {"1 " + s + k + " WSH=63", srtp.ErrSessionParameter},
+		"mki over 128 bytes": {"1 " + s + k + "|1" + longestMKI() + ":128", srtp.ErrMalformed},
+		"mki 9 in 8 bytes":   {"1 " + s + k + "|18446744073709551616:8", srtp.ErrMalformed},
+		"mki negative":       {"1 " + s + k + "|-1:8", srtp.ErrMalformed},
+		"two lifetimes":      {"1 " + s + k + "|2^20|2^21", srtp.ErrMalformed},
+		"key empty":          {"1 " + s + "inline:", srtp.ErrMalformed},
+		"empty second key":   {"1 " + s + k + "|1:4;", srtp.ErrMalformed},
+		"control character":  {"1 " + s + k + " -x\x01", srtp.ErrMalformed},
+		"not ASCII":          {"1 " + s + k + " -é", srtp.ErrMalformed},
+		"kdr zero":           {"1 " + s + k + " KDR=0", srtp.ErrSessionParameter},
+		"kdr 25":             {"1 " + s + k + " KDR=25", srtp.ErrSessionParameter},
+		"kdr leading zero":   {"1 " + s + k + " KDR=01", srtp.ErrSessionParameter},
+		"fec order unknown":  {"1 " + s + k + " FEC_ORDER=BOTH", srtp.ErrSessionParameter},
+		"parameter twice":    {"1 " + s + k + " WSH=64 WSH=65", srtp.ErrSessionParameter},
+		"value on a flag":    {"1 " + s + k + " UNENCRYPTED_SRTCP=no", srtp.ErrSessionParameter},
+		"window no number":   {"1 " + s + k + " WSH=", srtp.ErrSessionParameter},
+		"one bad of two":     {"1 " + s + k + " WSH=64 UNENCRYPTED_SRTCP", srtp.ErrSessionParameter},
 		"unknown parameter":  {"1 " + s + k + " FUTURE=1", srtp.ErrSessionParameter},
-		"longer than a line": {"1 " + s + k + strings.Repeat(" -x", 500), srtp.ErrMalformed},
+		"longer than a line": {"1 " + s + k + strings.Repeat(" -x", 1000), srtp.ErrMalformed},
 	} {
 		c, err := srtp.ParseCrypto(v.in)
 		assert.ErrorIs(t, err, v.want, name)
@@ -113,6 +140,12 @@ func TestIllegalAttributes(t *testing.T) {
 			assert.NotContains(t, err.Error(), "AQAA", "%s: the reason quotes the key", name)
 		}
 	}
+}
+
+// longestMKI is the greatest value that 128 bytes hold.
+func longestMKI() string {
+	v := new(big.Int).Lsh(big.NewInt(1), 1024)
+	return v.Sub(v, big.NewInt(1)).String()
 }
 
 func lines(cs []srtp.Crypto) []string {
@@ -152,7 +185,7 @@ func TestNegotiation(t *testing.T) {
 	short := "1 AES_CM_128_HMAC_SHA1_32 inline:" + b64(30)
 	_, _, err = srtp.Policy{}.Answer([]string{short})
 	require.ErrorIs(t, err, srtp.ErrNoCommonSuite, "a short tag must be listed")
-	_, _, err = srtp.Policy{Suites: []srtp.Suite{srtp.AESCM128HMACSHA1Tag32}}.Answer([]string{short})
+	_, _, err = only(srtp.AESCM128HMACSHA1Tag32).Answer([]string{short})
 	require.NoError(t, err)
 
 	for name, answer := range map[string][]string{
@@ -209,7 +242,7 @@ func TestKeysAreNeverPrinted(t *testing.T) {
 	require.NoError(t, err, "a sender has its own copy")
 }
 
-func mustDecode(t *testing.T, s string) []byte {
+func mustDecode(t testing.TB, s string) []byte {
 	t.Helper()
 	var b []byte
 	require.NoError(t, json.Unmarshal([]byte(`"`+s+`"`), &b))
@@ -219,32 +252,45 @@ func mustDecode(t *testing.T, s string) []byte {
 func TestWrittenAttributesReadBack(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		suite := rapid.SampledFrom(suites()).Draw(rt, "suite")
-		offer, err := srtp.Policy{Suites: []srtp.Suite{suite}}.Offer()
+		offer, err := only(suite).Offer()
 		require.NoError(t, err)
 		c := offer[0]
 		c.Tag = rapid.IntRange(1, 999999999).Draw(rt, "tag")
 		c.Keys[0].Lifetime = rapid.Uint64Range(0, 1<<48).Draw(rt, "life")
-		if n := rapid.IntRange(0, 12).Draw(rt, "mki"); n > 0 {
-			v := rapid.SliceOfN(rapid.Byte(), n, n).Draw(rt, "value")
-			for i := range max(0, n-8) {
-				v[i] = 0
-			}
-			c.Keys[0].MKI = v
+		if n := rapid.IntRange(0, 128).Draw(rt, "mki"); n > 0 {
+			c.Keys[0].MKI = rapid.SliceOfN(rapid.Byte(), n, n).Draw(rt, "value")
+		}
+		if rapid.Bool().Draw(rt, "wsh") {
+			c.Params.WSH = rapid.IntRange(64, 1<<20).Draw(rt, "window")
 		}
 		back, err := srtp.ParseCrypto(c.ExportSecret())
 		require.NoError(t, err)
 		require.True(t, back.Equal(c))
+		require.Equal(t, c.ExportSecret(), back.ExportSecret())
 	})
 }
 
-// FuzzParseCrypto: what parses, writes and parses to the same; an error comes with no value and without key material.
+// FuzzParseCrypto: what parses, writes and parses to the same; an error comes with no value and without key material. What weakens protection is read
+// by InspectCrypto only, and makes neither Sender nor Receiver.
 func FuzzParseCrypto(f *testing.F) {
+	f.Add("1 AES_CM_128_HMAC_SHA1_80 inline:" + b64(30) + " KDR=3 FEC_ORDER=SRTP_FEC FEC_KEY=inline:" + b64(30) + "|2^9|7:3 UNENCRYPTED_SRTCP -a b")
+	f.Add("1 AES_CM_128_HMAC_SHA1_80 inline:" + b64(30) + "|" + longestMKI() + ":128")
 	f.Add("1 AES_CM_128_HMAC_SHA1_80 inline:" + b64(30) + "|2^20|1:4 WSH=64")
 	f.Add("2 AEAD_AES_256_GCM inline:" + b64(44))
 	f.Fuzz(func(t *testing.T, in string) {
+		seen, err := srtp.InspectCrypto(in)
+		if err == nil {
+			again, err := srtp.InspectCrypto(seen.ExportSecret())
+			require.NoError(t, err)
+			require.Equal(t, seen.ExportSecret(), again.ExportSecret())
+		}
 		c, err := srtp.ParseCrypto(in)
 		if err != nil {
 			require.Empty(t, c.Keys)
+			if len(seen.Keys) > 0 && seen.Params.FECOrder == "" && (!seen.Params.HasKDR || seen.Params.KDR != 0) {
+				_, err = srtp.NewSender(seen, srtp.SenderConfig{})
+				require.ErrorIs(t, err, srtp.ErrSessionParameter)
+			}
 			return
 		}
 		back, err := srtp.ParseCrypto(c.ExportSecret())

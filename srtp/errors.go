@@ -18,9 +18,19 @@ var (
 	ErrTagMismatch = errors.New("srtp: answer does not match the offered crypto attributes")
 	// ErrKeyReflected is returned by Policy.Answer and Policy.Accept when the peer sent our own key back.
 	ErrKeyReflected = errors.New("srtp: peer reflected our key")
-	// ErrBadPolicy is returned by every Policy method of a policy that lists an unknown suite or one suite twice.
+	// ErrSunset is returned by every Policy method of a policy that lists a suite past its date, and for such a suite of a peer.
+	ErrSunset = errors.New("srtp: crypto suite is past its date")
+	// ErrBelowFloor is returned by every Policy method of a policy that lists a suite weaker than its floor, and for such a suite of a peer.
+	ErrBelowFloor = errors.New("srtp: crypto suite is below the floor")
+	// ErrBadPolicy is returned by every Policy method of a policy that lists an unknown suite or one suite twice, or that holds a value out of range.
 	ErrBadPolicy = errors.New("srtp: invalid policy")
 )
+
+// ErrKeyReused is returned by Sender.Rekey and Receiver.AddKey for a key or an MKI that was in use before.
+var ErrKeyReused = errors.New("srtp: key was used before")
+
+// ErrUnknownMKI is returned by Sender.SwitchMKI and Receiver.RemoveKey for an MKI that names no key held.
+var ErrUnknownMKI = errors.New("srtp: unknown MKI")
 
 // Errors of packet protection. They carry no detail, so that a flood of bad packets allocates nothing for them.
 var (

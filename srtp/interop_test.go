@@ -45,7 +45,7 @@ func TestLibsrtpUnderstandsUs(t *testing.T) {
 	var crypto []srtp.Crypto
 	var rtp, rtcp [][]byte
 	for _, suite := range []srtp.Suite{srtp.AEADAES256GCM, srtp.AEADAES128GCM, srtp.AESCM128HMACSHA1Tag80, srtp.AESCM128HMACSHA1Tag32} {
-		offer, err := srtp.Policy{Suites: []srtp.Suite{suite}}.Offer()
+		offer, err := only(suite).Offer()
 		require.NoError(t, err)
 		s, err := srtp.NewSender(offer[0], srtp.SenderConfig{})
 		require.NoError(t, err)

@@ -19,8 +19,11 @@ type Key struct {
 	secret func() *keyBytes // also makes Key not comparable: use Equal, which takes constant time
 }
 
+// maxKeySalt is the longest: AES-256 with a 112-bit salt.
+const maxKeySalt = 46
+
 type keyBytes struct {
-	b [46]byte // the longest: AES-256 with a 112-bit salt
+	b [maxKeySalt]byte
 	n int
 }
 
@@ -34,6 +37,15 @@ func newKey(b []byte) Key {
 	k := emptyKey(len(b))
 	copy(k.bytes(), b)
 	return k
+}
+
+// NewKey returns a Key that holds a copy of master key and salt, for keys that come from elsewhere than SDES, such as a DTLS handshake.
+// The caller overwrites its own copy.
+func NewKey(keySalt []byte) Key {
+	if len(keySalt) > maxKeySalt {
+		return Key{} // no suite has such a key: every use of the result is refused
+	}
+	return newKey(keySalt)
 }
 
 // randomKey draws a key of n bytes. crypto/rand does not fail: since Go 1.24 it ends the program if the system has no randomness.

@@ -1,10 +1,8 @@
 package srtp
 
 import (
-	"fmt"
 	"strings"
-
-	"github.com/pion/srtp/v3"
+	"time"
 )
 
 // Suite is an SRTP crypto suite. The zero value is no suite and is refused everywhere.
@@ -21,30 +19,74 @@ const (
 	AESCM128HMACSHA1Tag32              // AES_CM_128_HMAC_SHA1_32, RFC 4568: a 32-bit tag, weak
 )
 
-type suiteInfo struct {
-	name    string
-	alias   string // seen in the wild
-	key     int    // bytes of master key
-	salt    int    // bytes of master salt
-	tag     int    // bytes of RTP authentication tag
-	rtcpTag int    // bytes of RTCP authentication tag; RFC 3711 section 5.2 keeps 80 bits for RTCP under the 32-bit suites
-	profile srtp.ProtectionProfile
+// Strength orders suites by what they protect against. A policy's floor is a Strength.
+type Strength uint8
+
+// The strengths, weakest first.
+const (
+	StrengthUnset    Strength = iota // no suite has it; as a floor it means StrengthStandard
+	StrengthShortTag                 // counter mode with a 32-bit tag: one forged packet in 2^32 is accepted
+	StrengthStandard                 // counter mode with an 80-bit SHA-1 tag, keys of 128 or 256 bits
+	StrengthAEAD                     // AES-GCM with a 128-bit key
+	StrengthTop                      // AES-GCM with a 256-bit key
+)
+
+// String returns a name for logs.
+func (s Strength) String() string {
+	switch s {
+	case StrengthUnset:
+		return "unset"
+	case StrengthShortTag:
+		return "short tag"
+	case StrengthStandard:
+		return "standard"
+	case StrengthAEAD:
+		return "aead"
+	case StrengthTop:
+		return "top"
+	}
+	return "invalid"
 }
+
+type suiteInfo struct {
+	name     string
+	alias    string // seen in the wild
+	key      int    // bytes of master key
+	salt     int    // bytes of master salt
+	tag      int    // bytes of RTP authentication tag
+	rtcpTag  int    // bytes of RTCP authentication tag; RFC 3711 section 5.2 keeps 80 bits for RTCP under the 32-bit suites
+	gcm      bool
+	strength Strength
+	sunset   time.Time // the first moment the suite is refused by default; zero for never
+}
+
+// The dates are data for a reviewer to change in one place, or in Policy.Sunset.
+func sunsetShortTag() time.Time { return time.Date(2028, time.January, 1, 0, 0, 0, 0, time.UTC) }
+
+// NIST withdraws SHA-1 from all use at the end of 2030.
+func sunsetSHA1() time.Time { return time.Date(2031, time.January, 1, 0, 0, 0, 0, time.UTC) }
+
+// At the end of 2035 NIST IR 8547 disallows what quantum computers break; long-lived recordings of 128-bit keys should not outlive it.
+func sunsetAES128() time.Time { return time.Date(2036, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 func (s Suite) info() (suiteInfo, bool) {
 	switch s {
 	case AEADAES256GCM:
-		return suiteInfo{name: "AEAD_AES_256_GCM", key: 32, salt: 12, tag: 16, rtcpTag: 16, profile: srtp.ProtectionProfileAeadAes256Gcm}, true
+		return suiteInfo{name: "AEAD_AES_256_GCM", key: 32, salt: 12, tag: 16, rtcpTag: 16, gcm: true, strength: StrengthTop}, true
 	case AEADAES128GCM:
-		return suiteInfo{name: "AEAD_AES_128_GCM", key: 16, salt: 12, tag: 16, rtcpTag: 16, profile: srtp.ProtectionProfileAeadAes128Gcm}, true
+		return suiteInfo{name: "AEAD_AES_128_GCM", key: 16, salt: 12, tag: 16, rtcpTag: 16, gcm: true, strength: StrengthAEAD, sunset: sunsetAES128()}, true
 	case AES256CMHMACSHA1Tag80:
-		return suiteInfo{name: "AES_256_CM_HMAC_SHA1_80", alias: "AES_CM_256_HMAC_SHA1_80", key: 32, salt: 14, tag: 10, rtcpTag: 10, profile: srtp.ProtectionProfileAes256CmHmacSha1_80}, true
+		return suiteInfo{name: "AES_256_CM_HMAC_SHA1_80", alias: "AES_CM_256_HMAC_SHA1_80", key: 32, salt: 14, tag: 10, rtcpTag: 10,
+			strength: StrengthStandard, sunset: sunsetSHA1()}, true
 	case AES256CMHMACSHA1Tag32:
-		return suiteInfo{name: "AES_256_CM_HMAC_SHA1_32", alias: "AES_CM_256_HMAC_SHA1_32", key: 32, salt: 14, tag: 4, rtcpTag: 10, profile: srtp.ProtectionProfileAes256CmHmacSha1_32}, true
+		return suiteInfo{name: "AES_256_CM_HMAC_SHA1_32", alias: "AES_CM_256_HMAC_SHA1_32", key: 32, salt: 14, tag: 4, rtcpTag: 10,
+			strength: StrengthShortTag, sunset: sunsetShortTag()}, true
 	case AESCM128HMACSHA1Tag80:
-		return suiteInfo{name: "AES_CM_128_HMAC_SHA1_80", alias: "AES_128_CM_HMAC_SHA1_80", key: 16, salt: 14, tag: 10, rtcpTag: 10, profile: srtp.ProtectionProfileAes128CmHmacSha1_80}, true
+		return suiteInfo{name: "AES_CM_128_HMAC_SHA1_80", alias: "AES_128_CM_HMAC_SHA1_80", key: 16, salt: 14, tag: 10, rtcpTag: 10,
+			strength: StrengthStandard, sunset: sunsetSHA1()}, true
 	case AESCM128HMACSHA1Tag32:
-		return suiteInfo{name: "AES_CM_128_HMAC_SHA1_32", alias: "AES_128_CM_HMAC_SHA1_32", key: 16, salt: 14, tag: 4, rtcpTag: 10, profile: srtp.ProtectionProfileAes128CmHmacSha1_32}, true
+		return suiteInfo{name: "AES_CM_128_HMAC_SHA1_32", alias: "AES_128_CM_HMAC_SHA1_32", key: 16, salt: 14, tag: 4, rtcpTag: 10,
+			strength: StrengthShortTag, sunset: sunsetShortTag()}, true
 	case SuiteInvalid:
 	}
 	return suiteInfo{}, false
@@ -84,6 +126,12 @@ func (s Suite) KeyLen() int {
 	return in.key + in.salt
 }
 
+// SaltLen returns the bytes of master salt alone, the last of KeyLen; 0 for no suite.
+func (s Suite) SaltLen() int {
+	in, _ := s.info()
+	return in.salt
+}
+
 // Overhead returns by how many bytes the suite makes an RTP packet longer, without an MKI; 0 for no suite.
 func (s Suite) Overhead() int {
 	in, _ := s.info()
@@ -99,34 +147,15 @@ func (s Suite) OverheadRTCP() int {
 	return in.rtcpTag + 4 // the index with its encryption bit, RFC 3711 section 3.4
 }
 
-// Policy says which suites a service is willing to use. The zero Policy is the safest and is ready for use.
-// It is a plain value; its methods are pure apart from drawing keys and are safe for concurrent use.
-type Policy struct {
-	// Suites lists the acceptable suites, best first. An answerer follows this order, not the offerer's.
-	// If zero, AEAD_AES_256_GCM, AEAD_AES_128_GCM, AES_256_CM_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_80.
-	Suites []Suite
+// Strength returns where the suite stands; StrengthUnset for no suite.
+func (s Suite) Strength() Strength {
+	in, _ := s.info()
+	return in.strength
 }
 
-// resolved returns the suites after defaults and checks.
-func (p Policy) resolved() ([]Suite, error) {
-	if len(p.Suites) == 0 {
-		return defaultSuites(), nil
-	}
-	for i, s := range p.Suites {
-		if _, ok := s.info(); !ok {
-			return nil, fmt.Errorf("%w: suite %d is unknown", ErrBadPolicy, i)
-		}
-		for _, t := range p.Suites[:i] {
-			if s == t {
-				return nil, fmt.Errorf("%w: %s is listed twice", ErrBadPolicy, s)
-			}
-		}
-	}
-	return p.Suites, nil
-}
-
-// Validate reports whether the policy is usable. The error is ErrBadPolicy with the reason.
-func (p Policy) Validate() error {
-	_, err := p.resolved()
-	return err
+// Sunset returns the first moment the suite is refused unless a Policy says otherwise: the 32-bit tags on 1 January 2028, the other
+// SHA-1 suites on 1 January 2031, AEAD_AES_128_GCM on 1 January 2036, all UTC. The zero time means no date; AEAD_AES_256_GCM has none.
+func (s Suite) Sunset() time.Time {
+	in, _ := s.info()
+	return in.sunset
 }
