@@ -5,7 +5,6 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -171,12 +170,7 @@ func TestDTMFTalkOffHarmonics(t *testing.T) {
 
 // Minutes of speech in several voices hold no key.
 func TestDTMFTalkOffSpeech(t *testing.T) {
-	if _, err := exec.LookPath("espeak-ng"); err != nil {
-		if os.Getenv("RINGFENCE_PEERS") == "required" {
-			t.Fatal("espeak-ng is not installed: run .ci/peers")
-		}
-		t.Skip("espeak-ng is not installed")
-	}
+	peer(t, "espeak-ng")
 	const text = "The quick brown fox jumps over the lazy dog while eleven benevolent elephants wander away. She sells sea shells by the sea shore. " +
 		"Your account number is one two three four five six seven eight nine zero. Please hold the line, we will be with you shortly. " +
 		"Oh, you know, we were all away in May. Mama moved near the moon. Whistling, singing, and yodeling, they see three green trees. "

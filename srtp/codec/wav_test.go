@@ -120,11 +120,20 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
+// peer leaves the test out where a program is not installed, and fails it where it must be.
+func peer(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		if os.Getenv("RINGFENCE_PEERS") == "required" {
+			t.Fatal(name, " is not installed: run .ci/peers")
+		}
+		t.Skip(name, " is not installed")
+	}
+}
+
 // sox reads what we write, and we read what sox writes, in every width.
 func TestWAVAgainstSox(t *testing.T) {
-	if _, err := exec.LookPath("sox"); err != nil {
-		t.Skip("sox is not installed")
-	}
+	peer(t, "sox")
 	dir := t.TempDir()
 	ours := filepath.Join(dir, "ours.wav")
 	file, err := os.Create(ours)
