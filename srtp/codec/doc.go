@@ -14,7 +14,8 @@
 // # Security
 //
 // WAV files may come from an administrator's upload and payloads from any peer: [ReadWAV] bounds what it reads and keeps, and no decoder panics
-// or grows (fuzzed). Comfort noise is limited, so that a peer cannot have us play a roar. In-band keys are audio: whoever records the audio records the keys, so a pause for card
+// or grows (fuzzed). Comfort noise is limited, so that a peer cannot have us play a roar. In-band keys are audio: whoever records the audio records
+// the keys, so a pause for card
 // data must silence the audio and not only the events.
 //
 // # Goroutines

@@ -81,8 +81,8 @@ type dtmfSight struct {
 }
 
 // DTMFDetector finds keys in audio at 8000 Hz, for peers that send them in-band. It takes tones of 40 ms and more and ignores those up to 23 ms; it takes
-// frequencies up to 1.5 % off and refuses those 3.5 % off. Against talk-off (a voice taken for a key) both tones must hold three quarters of all energy for 36 ms, stay at
-// their frequencies and have no second harmonic. It is used by one goroutine at a time.
+// frequencies up to 1.5 % off and refuses those 3.5 % off. Against talk-off (a voice taken for a key) both tones must hold nine
+// tenths of all energy for 36 ms, stay at their frequencies and have no second harmonic. It is used by one goroutine at a time.
 type DTMFDetector struct {
 	cfg    DTMFConfig
 	minPow float32
