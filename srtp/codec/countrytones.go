@@ -22,8 +22,8 @@ type ToneSet struct {
 // Tones returns the tones of a country by its ISO 3166-1 alpha-2 code, in either case, and whether it is known: US, UK (or GB), DE, FR, IT,
 // ES, NL, AT, CH, SE, JP, AU and IN. For any other code they are those that ITU-T E.180 recommends, and false; for the empty code, and true.
 //
-// The figures are those of ITU-T E.180/Q.35 and of its Supplement 2 ("Various tones used in national networks"). Where a country lists several, it is the
-// one that its public switches use most; where a frequency is given as a range, its middle.
+// The figures follow ITU-T E.180/Q.35 and its Supplement 2 ("Various tones used in national networks"). Where a country lists several, it is the one that
+// its public switches use most; where it gives a range of frequencies, one inside it; where it has no tone of a kind, the one that E.180 recommends.
 func Tones(country string) (ToneSet, bool) {
 	code := strings.ToUpper(country)
 	if code == "GB" {
