@@ -162,7 +162,11 @@ func TestReadWAV(t *testing.T) {
 	}{
 		"no riff":     {[]byte("hello hello hello"), codec.ErrWAV},
 		"no data":     {wav(1, 1, 8000, 16, nil, 0)[:40], codec.ErrWAV},
-		"24 bits":     {wav(1, 1, 8000, 24, pcm, 0), codec.ErrFormat},
+		"12 bits":     {wav(1, 1, 8000, 12, pcm, 0), codec.ErrFormat},
+		"no bits":     {wav(1, 1, 8000, 0, pcm, 0), codec.ErrFormat},
+		"16-bit µ":    {wav(7, 1, 8000, 16, pcm, 0), codec.ErrFormat},
+		"half floats": {wav(3, 1, 8000, 16, pcm, 0), codec.ErrFormat},
+		"unknown ext": {wav(0xfffe, 1, 8000, 16, pcm, 0), codec.ErrFormat},
 		"mp3":         {wav(0x55, 1, 8000, 16, pcm, 0), codec.ErrFormat},
 		"no channels": {wav(1, 0, 8000, 16, pcm, 0), codec.ErrFormat},
 		"rate":        {wav(1, 1, 4000, 16, pcm, 0), codec.ErrFormat},

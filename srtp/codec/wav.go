@@ -2,21 +2,27 @@ package codec
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 )
 
 // The codings of a WAV file's fmt chunk.
 const (
 	wavPCM        = 1
+	wavFloat      = 3
 	wavALaw       = 6
 	wavMuLaw      = 7
 	wavExtensible = 0xfffe
 )
 
-// maxWAV is the longest audio ReadWAV takes.
-const maxWAV = time.Hour
+const (
+	// maxWAV is the longest audio ReadWAV takes, and maxSamples the most memory it takes: an hour at 48 kHz, in one channel.
+	maxWAV     = time.Hour
+	maxSamples = 3600 * 48000
+)
 
 // Audio is one channel of linear samples.
 type Audio struct {
@@ -40,8 +46,9 @@ type wavFormat struct {
 
 func (f wavFormat) bytesPerFrame() int { return f.channels * f.bits / 8 }
 
-// ReadWAV reads a RIFF WAVE stream of 16-bit PCM or G.711 with 1 to 8 channels, which it mixes to one. A size field that a streaming
-// writer could not fill in (0 or near 2^31 and 2^32) means: until the end of r. The errors wrap ErrWAV, ErrFormat, ErrTooLong or come from r.
+// ReadWAV reads a RIFF WAVE stream of 8, 16, 24 or 32-bit PCM, 32 or 64-bit IEEE float or G.711, also as WAVE_FORMAT_EXTENSIBLE, from 8000 to
+// 192000 Hz, with 1 to 8 channels, which it mixes to one. A size field that a streaming writer could not fill in (0 or near 2^31 and 2^32)
+// means: until the end of r. It reads in pieces and keeps the mixed samples only. The errors wrap ErrWAV, ErrFormat, ErrTooLong or come from r.
 func ReadWAV(r io.Reader) (Audio, error) {
 	var h [12]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil || string(h[:4]) != "RIFF" || string(h[8:]) != "WAVE" {
@@ -73,6 +80,9 @@ func ReadWAV(r io.Reader) (Audio, error) {
 	}
 }
 
+// wavGUID is what follows the coding in the sub-format of WAVE_FORMAT_EXTENSIBLE: KSDATAFORMAT_SUBTYPE_*.
+const wavGUID = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
+
 func readFormat(r io.Reader, size int64) (wavFormat, error) {
 	if size < 16 || size > 1024 {
 		return wavFormat{}, fmt.Errorf("%w: format chunk", ErrWAV)
@@ -87,19 +97,23 @@ func readFormat(r io.Reader, size int64) (wavFormat, error) {
 		rate:     int(binary.LittleEndian.Uint32(b[4:])),
 		bits:     int(binary.LittleEndian.Uint16(b[14:])),
 	}
-	if f.coding == wavExtensible && size >= 26 {
-		f.coding = int(binary.LittleEndian.Uint16(b[24:])) // the first two bytes of the sub-format GUID
+	if f.coding == wavExtensible {
+		if size < 40 || string(b[26:40]) != wavGUID {
+			return wavFormat{}, fmt.Errorf("%w: unknown extensible format", ErrFormat)
+		}
+		f.coding = int(binary.LittleEndian.Uint16(b[24:]))
 	}
-	want := 8
+	ok := false
 	switch f.coding {
 	case wavPCM:
-		want = 16
+		ok = f.bits == 8 || f.bits == 16 || f.bits == 24 || f.bits == 32
+	case wavFloat:
+		ok = f.bits == 32 || f.bits == 64
 	case wavALaw, wavMuLaw:
-	default:
-		return wavFormat{}, fmt.Errorf("%w: coding %d", ErrFormat, f.coding)
+		ok = f.bits == 8
 	}
-	if f.bits != want {
-		return wavFormat{}, fmt.Errorf("%w: %d bits", ErrFormat, f.bits)
+	if !ok {
+		return wavFormat{}, fmt.Errorf("%w: coding %d with %d bits", ErrFormat, f.coding, f.bits)
 	}
 	if f.channels < 1 || f.channels > 8 {
 		return wavFormat{}, fmt.Errorf("%w: %d channels", ErrFormat, f.channels)
@@ -111,38 +125,68 @@ func readFormat(r io.Reader, size int64) (wavFormat, error) {
 }
 
 func readData(r io.Reader, f wavFormat, size int64) (Audio, error) {
-	limit := int64(maxWAV/time.Second) * int64(f.rate) * int64(f.bytesPerFrame())
-	streaming := size == 0 || size >= 0x7ff00000
-	if !streaming {
-		if size > limit {
+	frame := f.bytesPerFrame()
+	limit := min(int64(maxWAV/time.Second)*int64(f.rate), maxSamples)
+	pcm := []int16(nil)
+	if streaming := size == 0 || size >= 0x7ff00000; !streaming {
+		if size/int64(frame) > limit {
 			return Audio{}, ErrTooLong
 		}
 		r = io.LimitReader(r, size)
 	}
-	raw, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return Audio{}, fmt.Errorf("codec: reading WAV: %w", err)
-	}
-	if int64(len(raw)) > limit {
-		return Audio{}, ErrTooLong
-	}
-	// A file cut off inside its samples plays up to there; whole frames only.
-	frames := len(raw) / f.bytesPerFrame()
-	pcm := make([]int16, frames)
-	for i := range pcm {
-		sum := 0
-		for c := range f.channels {
-			k := i*f.channels + c
-			switch f.coding {
-			case wavPCM:
-				sum += int(int16(binary.LittleEndian.Uint16(raw[2*k:])))
-			case wavALaw:
-				sum += int(alawToLinear[raw[k]])
-			default:
-				sum += int(mulawToLinear[raw[k]])
-			}
+	buf := make([]byte, 4096*frame)
+	for {
+		n, err := io.ReadFull(r, buf)
+		// A file cut off inside its samples plays up to there; whole frames only.
+		if int64(len(pcm)+n/frame) > limit {
+			return Audio{}, ErrTooLong
 		}
-		pcm[i] = int16(sum / f.channels)
+		pcm = f.mix(pcm, buf[:n/frame*frame])
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return Audio{Rate: f.rate, PCM: pcm}, nil
+		}
+		if err != nil {
+			return Audio{}, fmt.Errorf("codec: reading WAV: %w", err)
+		}
 	}
-	return Audio{Rate: f.rate, PCM: pcm}, nil
+}
+
+// mix appends whole frames, each mixed to one sample.
+func (f wavFormat) mix(pcm []int16, b []byte) []int16 {
+	width := f.bits / 8
+	for len(b) > 0 {
+		sum := 0
+		for range f.channels {
+			sum += f.sample(b)
+			b = b[width:]
+		}
+		pcm = append(pcm, int16(sum/f.channels))
+	}
+	return pcm
+}
+
+// sample reads one sample on the 16-bit scale. 8-bit PCM is unsigned, all other is signed.
+func (f wavFormat) sample(b []byte) int {
+	switch {
+	case f.coding == wavALaw:
+		return int(alawToLinear[b[0]])
+	case f.coding == wavMuLaw:
+		return int(mulawToLinear[b[0]])
+	case f.coding == wavFloat && f.bits == 32:
+		return fromFloat(float64(math.Float32frombits(binary.LittleEndian.Uint32(b))))
+	case f.coding == wavFloat:
+		return fromFloat(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+	case f.bits == 8:
+		return (int(b[0]) - 128) << 8
+	default: // the two highest bytes
+		return int(int16(binary.LittleEndian.Uint16(b[f.bits/8-2:])))
+	}
+}
+
+// fromFloat takes -1 to 1; what is beyond is clipped, and what is no number is silence.
+func fromFloat(v float64) int {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return int(math.Round(32767 * max(-1, min(1, v))))
 }

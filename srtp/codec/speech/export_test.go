@@ -1,0 +1,4 @@
+package speech
+
+// Plain is what the program would be told to speak.
+var Plain = plain
