@@ -119,7 +119,15 @@ func parseMedia(v string) (Media, error) {
 	if err != nil {
 		return Media{}, fmt.Errorf("%w: media port", ErrMalformed)
 	}
-	return Media{Kind: strings.ToLower(f[0]), Port: int(n), Proto: strings.ToUpper(f[2]), Formats: f[3:]}, nil
+	return Media{Kind: strings.ToLower(f[0]), Port: int(n), Proto: profile(f[2]), Formats: f[3:]}, nil
+}
+
+// profile writes the RTP profiles in one way and leaves other transports as they are, since the answer repeats them.
+func profile(proto string) string {
+	if up := strings.ToUpper(proto); classOf(up) != classOther {
+		return up
+	}
+	return proto
 }
 
 func parseAttr(v string) Attr {

@@ -20,6 +20,8 @@ type Session struct {
 	Attrs []Attr
 	// Media are the streams in order.
 	Media []Media
+
+	err error // why Offer or Answer could not make it; Marshal returns it
 }
 
 // Origin is the o= line (RFC 8866 section 5.2).
@@ -94,20 +96,25 @@ func (m *Media) Attr(name string) (string, bool) { return find(m.Attrs, name) }
 func (s *Session) Attr(name string) (string, bool) { return find(s.Attrs, name) }
 
 func find(attrs []Attr, name string) (string, bool) {
-	for _, a := range attrs {
-		if strings.EqualFold(a.Name, name) {
-			return a.Value, true
+	for i := range attrs {
+		if len(attrs[i].Name) == len(name) && strings.EqualFold(attrs[i].Name, name) {
+			return attrs[i].Value, true
 		}
 	}
 	return "", false
 }
 
 // Crypto returns the values of the stream's crypto attributes in order. They hold keys.
-func (m *Media) Crypto() []string {
+func (m *Media) Crypto() Keys { return cryptoOf(m.Attrs) }
+
+func cryptoOf(attrs []Attr) Keys { return values(attrs, "crypto") }
+
+// values returns the values of all attributes with the name.
+func values(attrs []Attr, name string) []string {
 	var v []string
-	for _, a := range m.Attrs {
-		if strings.EqualFold(a.Name, "crypto") {
-			v = append(v, a.Value)
+	for i := range attrs {
+		if len(attrs[i].Name) == len(name) && strings.EqualFold(attrs[i].Name, name) {
+			v = append(v, attrs[i].Value)
 		}
 	}
 	return v
@@ -170,10 +177,13 @@ func direction(sends, receives bool) Direction {
 
 // directionOf returns the direction of a stream: its own attribute, else the session's, else sendrecv.
 func directionOf(s *Session, m *Media) Direction {
-	for _, attrs := range [][]Attr{m.Attrs, s.Attrs} {
-		for _, a := range attrs {
+	for _, attrs := range [2][]Attr{m.Attrs, s.Attrs} {
+		for i := range attrs {
+			if len(attrs[i].Name) != len("sendrecv") { // the others are as long
+				continue
+			}
 			for d := SendRecv; d <= Inactive; d++ {
-				if strings.EqualFold(a.Name, d.String()) {
+				if strings.EqualFold(attrs[i].Name, d.String()) {
 					return d
 				}
 			}
@@ -182,15 +192,21 @@ func directionOf(s *Session, m *Media) Direction {
 	return SendRecv
 }
 
-// addrOf returns the stream's address as an IP; invalid if it is a host name or missing.
-func addrOf(s *Session, m *Media) netip.Addr {
+// addrOf returns the stream's address as an IP, or the host name in its place.
+func addrOf(s *Session, m *Media) (netip.Addr, string) {
 	c := m.Conn
 	if c == "" {
 		c = s.Conn
 	}
-	a, err := netip.ParseAddr(c)
-	if err != nil || a.Zone() != "" {
-		return netip.Addr{}
+	if c == "" {
+		return netip.Addr{}, ""
 	}
-	return a.Unmap()
+	a, err := netip.ParseAddr(c)
+	switch {
+	case err != nil && strings.Contains(c, ":"), err == nil && a.Zone() != "":
+		return netip.Addr{}, "" // neither an address nor a name
+	case err != nil:
+		return netip.Addr{}, c
+	}
+	return a.Unmap(), ""
 }

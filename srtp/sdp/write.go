@@ -10,8 +10,11 @@ import (
 
 // Marshal writes the description in the order and form of RFC 8866 section 9. The error wraps ErrMalformed if a value is
 // out of range, holds a line break or another control character, or is empty where a value is needed.
-// The result holds keys if the session does.
+// The error wraps ErrLocal if Offer or Answer had nothing to make the session from. The result holds keys if the session does.
 func (s *Session) Marshal() ([]byte, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
 	w := &writer{}
 	w.line("v=0")
 	o := s.Origin
