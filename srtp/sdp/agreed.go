@@ -204,32 +204,39 @@ func either(s *Session, m *Media, name string) string {
 	return v
 }
 
-// keep sorts codecs into a: audio as chosen, and what fits beside it.
+// keep takes the audio codecs as chosen, and of all what fits beside them.
 func (a *Agreed) keep(l *Local, audio, all []Codec) {
-	a.Audio = audio
-	noise := slices.Contains(l.Codecs, CN)
-	for _, c := range all {
-		fits := slices.ContainsFunc(audio, func(v Codec) bool { return v.Clock == c.Clock })
-		switch {
-		case c.Name == TelephoneEvent && fits:
-			a.Events = append(a.Events, c)
-			if c.Clock == audio[0].Clock {
-				a.DTMF = c
-			}
-		case c.Name == CN && fits && noise:
-			a.CN = c
+	list := make([]Codec, 0, len(audio)+2)
+	list = append(list, audio...)
+	beside := func(name string, clock int) bool {
+		c, ok := findCodec(all, name, clock)
+		if ok = ok && slices.ContainsFunc(audio, func(v Codec) bool { return v.Clock == clock }); ok {
+			list = append(list, c)
 		}
+		return ok
+	}
+	if slices.Contains(l.Codecs, CN) && beside(CN, 8000) {
+		a.CN = list[len(audio)]
+	}
+	events := len(list)
+	for i := range known {
+		if k := &known[i]; k.name == TelephoneEvent && beside(k.name, k.clock) && k.clock == audio[0].Clock {
+			a.DTMF = list[len(list)-1]
+		}
+	}
+	a.Receive, a.Audio = list[:len(list):len(list)], list[:len(audio):len(audio)]
+	if events < len(list) {
+		a.Events = a.Receive[events:]
 	}
 }
 
-// list returns everything in common.
-func (a *Agreed) list() []Codec {
-	out := make([]Codec, 0, len(a.Audio)+len(a.Events)+1)
-	out = append(out, a.Audio...)
+// list appends everything in common.
+func (a *Agreed) list(to []Codec) []Codec {
+	to = append(to, a.Audio...)
 	if a.CN.Name != "" {
-		out = append(out, a.CN)
+		to = append(to, a.CN)
 	}
-	return append(out, a.Events...)
+	return append(to, a.Events...)
 }
 
 // rtcpAddr follows RFC 3605: a=rtcp:<port> [IN IP4 <addr>], else the next port.

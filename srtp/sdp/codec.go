@@ -36,14 +36,15 @@ var known = []struct {
 	pt     uint8
 	static bool
 	audio  bool
+	rtpmap string // of the usual type
 }{
-	{PCMU, 8000, 0, true, true},
-	{PCMA, 8000, 8, true, true},
-	{G722, 8000, 9, true, true},
-	{Opus, 48000, 111, false, true},
-	{CN, 8000, 13, true, false},
-	{TelephoneEvent, 8000, 101, false, false},
-	{TelephoneEvent, 48000, 110, false, false},
+	{PCMU, 8000, 0, true, true, "0 PCMU/8000"},
+	{PCMA, 8000, 8, true, true, "8 PCMA/8000"},
+	{G722, 8000, 9, true, true, "9 G722/8000"},
+	{Opus, 48000, 111, false, true, "111 opus/48000/2"}, // whatever is encoded, RFC 7587 section 7
+	{CN, 8000, 13, true, false, "13 CN/8000"},
+	{TelephoneEvent, 8000, 101, false, false, "101 telephone-event/8000"},
+	{TelephoneEvent, 48000, 110, false, false, "110 telephone-event/48000"},
 }
 
 // isAudio reports whether name is a codec that carries a voice.
@@ -74,19 +75,29 @@ func (c Codec) appendAttrs(attrs []Attr) []Attr {
 	if clock == 0 {
 		clock = clockOf(c.Name)
 	}
-	pt := strconv.Itoa(int(c.PT))
-	v := pt + " " + c.Name + "/" + strconv.Itoa(clock)
-	if c.Name == Opus {
-		v += "/2" // whatever is encoded, RFC 7587 section 7
-	}
-	attrs = append(attrs, Attr{"rtpmap", v})
+	attrs = append(attrs, Attr{"rtpmap", c.rtpmap(clock)})
 	switch {
 	case c.Params != "":
-		attrs = append(attrs, Attr{"fmtp", pt + " " + c.Params})
+		attrs = append(attrs, Attr{"fmtp", strconv.Itoa(int(c.PT)) + " " + c.Params})
 	case c.Name == TelephoneEvent:
-		attrs = append(attrs, Attr{"fmtp", pt + " 0-15"})
+		attrs = append(attrs, Attr{"fmtp", strconv.Itoa(int(c.PT)) + " 0-15"})
 	}
 	return attrs
+}
+
+func (c Codec) rtpmap(clock int) string {
+	for i := range known {
+		k := &known[i]
+		if k.name != c.Name || k.clock != clock {
+			continue
+		}
+		if k.pt == c.PT {
+			return k.rtpmap
+		}
+		_, what, _ := strings.Cut(k.rtpmap, " ")
+		return strconv.Itoa(int(c.PT)) + " " + what
+	}
+	return strconv.Itoa(int(c.PT)) + " " + c.Name + "/" + strconv.Itoa(clock)
 }
 
 // codecsOf returns the payload types of a stream that we know, in its order, each name and clock once and each number once.
@@ -155,17 +166,17 @@ func clockFits(text string, clock int, static bool) bool {
 func byType(m *Media, name, pt string) (string, bool) {
 	for i := range m.Attrs {
 		a := &m.Attrs[i]
-		if len(a.Name) != len(name) || !strings.EqualFold(a.Name, name) {
+		if !same(a.Name, name) {
 			continue
 		}
-		if v, ok := strings.CutPrefix(a.Value, pt); ok && v != "" && (v[0] == ' ' || v[0] == '\t') {
+		if v, ok := strings.CutPrefix(a.Value, pt); ok && v != "" && isSpace(v[0]) {
 			return strings.TrimSpace(v), true
 		}
 	}
 	return "", false
 }
 
-// find returns the codec of a list with the name and clock.
+// findCodec returns the codec of a list with the name and clock.
 func findCodec(list []Codec, name string, clock int) (Codec, bool) {
 	for _, c := range list {
 		if c.Name == name && c.Clock == clock {
@@ -175,15 +186,14 @@ func findCodec(list []Codec, name string, clock int) (Codec, bool) {
 	return Codec{}, false
 }
 
-// choose returns the audio codecs of have in the order of want.
-func choose(have []Codec, want []string) []Codec {
-	var out []Codec
+// best returns the audio codec of have that want names first.
+func best(have []Codec, want []string) (Codec, bool) {
 	for _, name := range want {
 		for _, c := range have {
 			if c.Name == name && isAudio(name) {
-				out = append(out, c)
+				return c, true
 			}
 		}
 	}
-	return out
+	return Codec{}, false
 }

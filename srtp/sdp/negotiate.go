@@ -134,7 +134,7 @@ func Agree(offer *Session, l Local) (Agreed, error) {
 	if err := l.Check(); err != nil {
 		return Agreed{}, err
 	}
-	var best Agreed
+	var out Agreed
 	bestScore, why := -1, error(ErrNoAudio)
 	for i := range offer.Media {
 		m := &offer.Media[i]
@@ -146,21 +146,20 @@ func Agree(offer *Session, l Local) (Agreed, error) {
 			why = nearer(why, err)
 			continue
 		}
-		audio := choose(all, l.codecs())
-		if len(audio) == 0 {
+		audio, ok := best(all, l.codecs())
+		if !ok {
 			why = ErrNoCodec
 			continue
 		}
-		a.keep(&l, audio[:1], all) // one codec in the answer: the peer knows what will come (RFC 3264 section 6.1)
+		a.keep(&l, []Codec{audio}, all) // one codec in the answer: the peer knows what will come (RFC 3264 section 6.1)
 		if score := l.score(&a); score > bestScore {
-			best, bestScore = a, score
+			out, bestScore = a, score
 		}
 	}
 	if bestScore < 0 {
 		return Agreed{}, why
 	}
-	best.Receive = best.list()
-	return best, nil
+	return out, nil
 }
 
 // score ranks a stream that could be answered.
@@ -197,7 +196,8 @@ func Answer(offer *Session, a Agreed, l Local) *Session {
 	}
 	s := Off(offer, l)
 	mid, _ := s.Media[a.Index].Attr("mid")
-	s.Media[a.Index] = l.media(stream{proto: a.Proto, codecs: a.list(), dir: a.Direction, mux: a.Mux && !l.NoMux, rsize: a.ReducedSize, keys: k, mid: mid})
+	var room [8]Codec
+	s.Media[a.Index] = l.media(stream{proto: a.Proto, codecs: a.list(room[:0]), dir: a.Direction, mux: a.Mux && !l.NoMux, rsize: a.ReducedSize, keys: k, mid: mid})
 	return s
 }
 
@@ -291,9 +291,9 @@ func Accept(answer *Session, l Local) (Agreed, error) {
 	}
 	a.keep(&l, audio, all)
 	// The peer sends with our numbers, whatever numbers it wants to receive with.
-	for _, c := range a.list() {
-		ours, _ := findCodec(offered, c.Name, c.Clock)
-		a.Receive = append(a.Receive, ours)
+	a.Receive = a.list(nil)
+	for i, c := range a.Receive {
+		a.Receive[i], _ = findCodec(offered, c.Name, c.Clock)
 	}
 	return a, nil
 }

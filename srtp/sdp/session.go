@@ -97,11 +97,16 @@ func (s *Session) Attr(name string) (string, bool) { return find(s.Attrs, name) 
 
 func find(attrs []Attr, name string) (string, bool) {
 	for i := range attrs {
-		if len(attrs[i].Name) == len(name) && strings.EqualFold(attrs[i].Name, name) {
+		if same(attrs[i].Name, name) {
 			return attrs[i].Value, true
 		}
 	}
 	return "", false
+}
+
+// same compares the names of attributes. It is called for every attribute and every name we know, so the first letter decides most.
+func same(a, b string) bool {
+	return len(a) == len(b) && (a == b || a != "" && a[0]|0x20 == b[0]|0x20 && strings.EqualFold(a, b))
 }
 
 // Crypto returns the values of the stream's crypto attributes in order. They hold keys.
@@ -113,7 +118,7 @@ func cryptoOf(attrs []Attr) Keys { return values(attrs, "crypto") }
 func values(attrs []Attr, name string) []string {
 	var v []string
 	for i := range attrs {
-		if len(attrs[i].Name) == len(name) && strings.EqualFold(attrs[i].Name, name) {
+		if same(attrs[i].Name, name) {
 			v = append(v, attrs[i].Value)
 		}
 	}
@@ -183,7 +188,7 @@ func directionOf(s *Session, m *Media) Direction {
 				continue
 			}
 			for d := SendRecv; d <= Inactive; d++ {
-				if strings.EqualFold(attrs[i].Name, d.String()) {
+				if same(attrs[i].Name, d.String()) {
 					return d
 				}
 			}

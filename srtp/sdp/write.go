@@ -1,7 +1,6 @@
 package sdp
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -15,40 +14,41 @@ func (s *Session) Marshal() ([]byte, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	w := &writer{}
-	w.line("v=0")
-	o := s.Origin
-	w.line("o=" + w.token(or(o.User, "-")) + " " + w.token(or(o.ID, "0")) + " " + strconv.FormatUint(o.Version, 10) +
-		" IN " + w.addr(or(o.Addr, "0.0.0.0")))
-	w.line("s=" + w.text(or(s.Name, "-")))
-	if s.Conn != "" {
-		w.line("c=IN " + w.addr(s.Conn))
+	n := 128
+	for i := range s.Attrs {
+		n += len(s.Attrs[i].Name) + len(s.Attrs[i].Value) + 5
 	}
-	w.line("t=0 0")
+	for i := range s.Media {
+		n += 64 + 4*len(s.Media[i].Formats)
+		for j := range s.Media[i].Attrs {
+			n += len(s.Media[i].Attrs[j].Name) + len(s.Media[i].Attrs[j].Value) + 5
+		}
+	}
+	w := writer{b: make([]byte, 0, n)}
+	w.raw("v=0\r\no=")
+	w.token(or(s.Origin.User, "-"))
+	w.raw(" ")
+	w.token(or(s.Origin.ID, "0"))
+	w.raw(" ")
+	w.b = strconv.AppendUint(w.b, s.Origin.Version, 10)
+	w.addr(" IN ", or(s.Origin.Addr, "0.0.0.0"))
+	w.raw("\r\ns=")
+	w.text(or(s.Name, "-"))
+	w.raw("\r\n")
+	w.conn(s.Conn)
+	w.raw("t=0 0\r\n")
 	w.attrs(s.Attrs)
 	for i := range s.Media {
-		m := &s.Media[i]
-		if m.Port < 0 || m.Port > 65535 || len(m.Formats) == 0 {
-			w.fail("media port or formats")
-		}
-		line := "m=" + w.token(m.Kind) + " " + strconv.Itoa(m.Port) + " " + w.token(m.Proto)
-		for _, f := range m.Formats {
-			line += " " + w.token(f)
-		}
-		w.line(line)
-		if m.Conn != "" {
-			w.line("c=IN " + w.addr(m.Conn))
-		}
-		w.attrs(m.Attrs)
+		w.media(&s.Media[i])
 	}
 	if w.err != nil {
 		return nil, w.err
 	}
-	return w.b.Bytes(), nil
+	return w.b, nil
 }
 
 type writer struct {
-	b   bytes.Buffer
+	b   []byte
 	err error
 }
 
@@ -58,49 +58,83 @@ func (w *writer) fail(what string) {
 	}
 }
 
-func (w *writer) line(s string) {
-	w.b.WriteString(s)
-	w.b.WriteString("\r\n")
+func (w *writer) raw(s string) { w.b = append(w.b, s...) }
+
+func (w *writer) media(m *Media) {
+	if m.Port < 0 || m.Port > 65535 || len(m.Formats) == 0 {
+		w.fail("media port or formats")
+	}
+	w.raw("m=")
+	w.token(m.Kind)
+	w.raw(" ")
+	w.b = strconv.AppendInt(w.b, int64(m.Port), 10)
+	w.raw(" ")
+	w.token(m.Proto)
+	for _, f := range m.Formats {
+		w.raw(" ")
+		w.token(f)
+	}
+	w.raw("\r\n")
+	w.conn(m.Conn)
+	w.attrs(m.Attrs)
+}
+
+func (w *writer) conn(addr string) {
+	if addr == "" {
+		return
+	}
+	w.addr("c=IN ", addr)
+	w.raw("\r\n")
 }
 
 func (w *writer) attrs(attrs []Attr) {
-	for _, a := range attrs {
-		if strings.Contains(a.Name, ":") {
+	for i := range attrs {
+		a := &attrs[i]
+		if strings.IndexByte(a.Name, ':') >= 0 {
 			w.fail("attribute name")
 		}
-		s := "a=" + w.token(a.Name)
+		w.raw("a=")
+		w.token(a.Name)
 		if a.Value != "" {
-			s += ":" + w.text(a.Value)
+			w.raw(":")
+			w.text(a.Value)
 		}
-		w.line(s)
+		w.raw("\r\n")
 	}
 }
 
 // text refuses control characters: a line break in a value would let whoever chose the value write lines of their own.
-func (w *writer) text(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 && r != '\t' || r == 0x7f }) {
-		w.fail("control character")
+func (w *writer) text(s string) {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 && c != '\t' || c == 0x7f {
+			w.fail("control character")
+			return
+		}
 	}
-	return s
+	w.raw(s)
 }
 
 // token refuses spaces as well.
-func (w *writer) token(s string) string {
-	if s == "" || strings.ContainsAny(s, " \t") {
+func (w *writer) token(s string) {
+	if s == "" || strings.IndexByte(s, ' ') >= 0 || strings.IndexByte(s, '\t') >= 0 {
 		w.fail("empty value or space in a value")
 	}
-	return w.text(s)
+	w.text(s)
 }
 
-// addr writes the address type in front of the address.
-func (w *writer) addr(s string) string {
-	if a, err := netip.ParseAddr(s); err == nil && a.Is6() {
-		if a.Zone() != "" {
-			w.fail("address with a zone")
-		}
-		return "IP6 " + w.token(s)
+// addr writes the address type in front of the address. A colon is in no host name and in every IPv6 address.
+func (w *writer) addr(before, s string) {
+	w.raw(before)
+	if strings.IndexByte(s, ':') < 0 {
+		w.raw("IP4 ")
+		w.token(s)
+		return
 	}
-	return "IP4 " + w.token(s)
+	if a, err := netip.ParseAddr(s); err != nil || a.Zone() != "" {
+		w.fail("address")
+	}
+	w.raw("IP6 ")
+	w.token(s)
 }
 
 func or(s, def string) string {
