@@ -17,7 +17,6 @@ type end struct {
 	t     testing.TB
 	h     sdp.History
 	local sdp.Local
-	peer  *sdp.Session
 }
 
 func newEnd(t testing.TB, id uint64, addr string) *end {
