@@ -97,12 +97,12 @@ func classOf(proto string) class {
 	return classOther
 }
 
-// take reads what stream i says and keeps what l takes of it. The codecs are still all that we know.
-func (l *Local) take(s *Session, i int, answer bool) (Agreed, []Codec, error) {
+// take reads into a what stream i says and l takes of it, and returns all the codecs that we know.
+func (l *Local) take(a *Agreed, s *Session, i int, answer bool) ([]Codec, error) {
 	m := &s.Media[i]
-	a := Agreed{Index: i, Proto: m.Proto}
-	if err := l.takeKeys(&a, s, m, answer); err != nil {
-		return Agreed{}, nil, err
+	a.Index, a.Proto = i, m.Proto
+	if err := l.takeKeys(a, s, m, answer); err != nil {
+		return nil, err
 	}
 	addr, host := addrOf(s, m)
 	a.Remote, a.RemoteHost = netip.AddrPortFrom(addr, uint16(m.Port)), host
@@ -120,7 +120,7 @@ func (l *Local) take(s *Session, i int, answer bool) (Agreed, []Codec, error) {
 	}
 	a.Held = !peer.Receives()
 	a.Direction = l.direction().And(peer)
-	return a, codecsOf(m), nil
+	return codecsOf(m), nil
 }
 
 // takeKeys refuses a stream whose keys l cannot agree on.
@@ -230,8 +230,9 @@ func (a *Agreed) keep(l *Local, audio, all []Codec) {
 	}
 }
 
-// list appends everything in common.
-func (a *Agreed) list(to []Codec) []Codec {
+// list returns everything in common.
+func (a *Agreed) list() []Codec {
+	to := make([]Codec, 0, len(a.Audio)+len(a.Events)+1)
 	to = append(to, a.Audio...)
 	if a.CN.Name != "" {
 		to = append(to, a.CN)
@@ -240,7 +241,7 @@ func (a *Agreed) list(to []Codec) []Codec {
 }
 
 // rtcpAddr follows RFC 3605: a=rtcp:<port> [IN IP4 <addr>], else the next port.
-func rtcpAddr(a Agreed, m *Media) netip.AddrPort {
+func rtcpAddr(a *Agreed, m *Media) netip.AddrPort {
 	if a.Mux {
 		return a.Remote
 	}

@@ -30,21 +30,23 @@ const (
 )
 
 // known is what we write and read for a name: the payload type of RFC 3551 or, for dynamic types, the one most phones use.
-var known = []struct {
+var known = [...]struct {
 	name   string
 	clock  int
 	pt     uint8
 	static bool
 	audio  bool
-	rtpmap string // of the usual type
+	format string // the usual type as it is written
+	rtpmap string
+	fmtp   string
 }{
-	{PCMU, 8000, 0, true, true, "0 PCMU/8000"},
-	{PCMA, 8000, 8, true, true, "8 PCMA/8000"},
-	{G722, 8000, 9, true, true, "9 G722/8000"},
-	{Opus, 48000, 111, false, true, "111 opus/48000/2"}, // whatever is encoded, RFC 7587 section 7
-	{CN, 8000, 13, true, false, "13 CN/8000"},
-	{TelephoneEvent, 8000, 101, false, false, "101 telephone-event/8000"},
-	{TelephoneEvent, 48000, 110, false, false, "110 telephone-event/48000"},
+	{PCMU, 8000, 0, true, true, "0", "0 PCMU/8000", ""},
+	{PCMA, 8000, 8, true, true, "8", "8 PCMA/8000", ""},
+	{G722, 8000, 9, true, true, "9", "9 G722/8000", ""},
+	{Opus, 48000, 111, false, true, "111", "111 opus/48000/2", ""}, // whatever is encoded, RFC 7587 section 7
+	{CN, 8000, 13, true, false, "13", "13 CN/8000", ""},
+	{TelephoneEvent, 8000, 101, false, false, "101", "101 telephone-event/8000", "101 0-15"},
+	{TelephoneEvent, 48000, 110, false, false, "110", "110 telephone-event/48000", "110 0-15"},
 }
 
 // isAudio reports whether name is a codec that carries a voice.
@@ -68,47 +70,89 @@ func clockOf(name string) int {
 
 // Attrs returns the attributes that describe the payload type: rtpmap, and fmtp if it has parameters. Static types are described too, because
 // some phones do not know them. telephone-event without Params gets 0-15, the keys of a phone (RFC 4733 section 2.4.1).
-func (c Codec) Attrs() []Attr { return c.appendAttrs(nil) }
+func (c Codec) Attrs() []Attr {
+	_, attrs := c.write(nil)
+	return attrs
+}
 
-func (c Codec) appendAttrs(attrs []Attr) []Attr {
+// write returns the payload type as it stands in the media line, and attrs with what describes it.
+func (c *Codec) write(attrs []Attr) (format string, out []Attr) {
 	clock := c.Clock
 	if clock == 0 {
 		clock = clockOf(c.Name)
 	}
-	attrs = append(attrs, Attr{"rtpmap", c.rtpmap(clock)})
-	switch {
-	case c.Params != "":
-		attrs = append(attrs, Attr{"fmtp", strconv.Itoa(int(c.PT)) + " " + c.Params})
-	case c.Name == TelephoneEvent:
-		attrs = append(attrs, Attr{"fmtp", strconv.Itoa(int(c.PT)) + " 0-15"})
-	}
-	return attrs
-}
-
-func (c Codec) rtpmap(clock int) string {
+	what, usual := "", ""
 	for i := range known {
 		k := &known[i]
 		if k.name != c.Name || k.clock != clock {
 			continue
 		}
-		if k.pt == c.PT {
-			return k.rtpmap
+		if k.pt == c.PT && c.Params == "" {
+			attrs = append(attrs, Attr{"rtpmap", k.rtpmap})
+			if k.fmtp != "" {
+				attrs = append(attrs, Attr{"fmtp", k.fmtp})
+			}
+			return k.format, attrs
 		}
-		_, what, _ := strings.Cut(k.rtpmap, " ")
-		return strconv.Itoa(int(c.PT)) + " " + what
+		_, what, _ = strings.Cut(k.rtpmap, " ")
+		_, usual, _ = strings.Cut(k.fmtp, " ")
 	}
-	return strconv.Itoa(int(c.PT)) + " " + c.Name + "/" + strconv.Itoa(clock)
+	if what == "" { // not one of ours, so Marshal has the last word on it
+		what = c.Name + "/" + strconv.Itoa(clock)
+	}
+	format = strconv.Itoa(int(c.PT))
+	attrs = append(attrs, Attr{"rtpmap", format + " " + what})
+	if params := or(c.Params, usual); params != "" {
+		attrs = append(attrs, Attr{"fmtp", format + " " + params})
+	}
+	return format, attrs
+}
+
+// types are where a stream describes its payload types: the first rtpmap and fmtp of each, by number, counted from 1.
+type types struct{ rtpmap, fmtp [128]uint16 }
+
+func (t *types) read(m *Media) {
+	for i := range m.Attrs {
+		a := &m.Attrs[i]
+		switch {
+		case same(a.Name, "rtpmap"):
+			add(&t.rtpmap, a.Value, i)
+		case same(a.Name, "fmtp"):
+			add(&t.fmtp, a.Value, i)
+		}
+	}
+}
+
+func add(list *[128]uint16, value string, i int) {
+	format, rest := field(value)
+	if n, ok := payloadType(format); ok && rest != "" && list[n] == 0 {
+		list[n] = uint16(i) + 1
+	}
+}
+
+// payloadType reads a number of up to three digits below 128.
+func payloadType(s string) (uint8, bool) {
+	n := 0
+	for i := range len(s) {
+		if c := s[i]; c < '0' || c > '9' || i == 3 {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return uint8(n), s != "" && n < 128
 }
 
 // codecsOf returns the payload types of a stream that we know, in its order, each name and clock once and each number once.
 func codecsOf(m *Media) []Codec {
+	var t types
+	t.read(m)
 	var out []Codec
 	for _, f := range m.Formats {
-		n, err := strconv.ParseUint(f, 10, 7)
-		if err != nil {
+		pt, ok := payloadType(f)
+		if !ok {
 			continue
 		}
-		c, ok := mapped(m, f, uint8(n))
+		c, ok := t.meaning(m, pt)
 		if !ok || slices.ContainsFunc(out, func(o Codec) bool { return o.PT == c.PT || o.Name == c.Name && o.Clock == c.Clock }) {
 			continue
 		}
@@ -120,10 +164,10 @@ func codecsOf(m *Media) []Codec {
 	return out
 }
 
-// mapped returns what payload type f of the stream means. A type without an rtpmap has its static meaning (RFC 3551 section 6).
-func mapped(m *Media, f string, pt uint8) (Codec, bool) {
-	v, ok := byType(m, "rtpmap", f)
-	if !ok {
+// meaning returns what a payload type of the stream is. A type without an rtpmap has its static meaning (RFC 3551 section 6).
+func (t *types) meaning(m *Media, pt uint8) (Codec, bool) {
+	at := t.rtpmap[pt]
+	if at == 0 {
 		for i := range known {
 			if k := &known[i]; k.static && k.pt == pt {
 				return Codec{Name: k.name, PT: pt, Clock: k.clock}, true
@@ -131,11 +175,12 @@ func mapped(m *Media, f string, pt uint8) (Codec, bool) {
 		}
 		return Codec{}, false
 	}
-	enc, rest, _ := strings.Cut(v, "/")
+	_, v := field(m.Attrs[at-1].Value)
+	enc, rest, _ := strings.Cut(trimLeft(v), "/")
 	clockText, channels, _ := strings.Cut(rest, "/")
 	for i := range known {
 		k := &known[i]
-		if !strings.EqualFold(enc, k.name) || !clockFits(clockText, k.clock, k.static && k.pt == pt) {
+		if !same(enc, k.name) || !clockFits(clockText, k.clock, k.static && k.pt == pt) {
 			continue
 		}
 		// RFC 7587 asks for "/2" behind opus, and phones leave it out. Nothing else we know has two channels.
@@ -143,7 +188,10 @@ func mapped(m *Media, f string, pt uint8) (Codec, bool) {
 			continue
 		}
 		c := Codec{Name: k.name, PT: pt, Clock: k.clock}
-		c.Params, _ = byType(m, "fmtp", f)
+		if at := t.fmtp[pt]; at != 0 {
+			_, c.Params = field(m.Attrs[at-1].Value)
+			c.Params = trimLeft(c.Params)
+		}
 		return c, true
 	}
 	return Codec{}, false
@@ -160,20 +208,6 @@ func clockFits(text string, clock int, static bool) bool {
 		return static && clock == 8000
 	}
 	return false
-}
-
-// byType returns the rest of the first attribute "name:<pt> rest".
-func byType(m *Media, name, pt string) (string, bool) {
-	for i := range m.Attrs {
-		a := &m.Attrs[i]
-		if !same(a.Name, name) {
-			continue
-		}
-		if v, ok := strings.CutPrefix(a.Value, pt); ok && v != "" && isSpace(v[0]) {
-			return strings.TrimSpace(v), true
-		}
-	}
-	return "", false
 }
 
 // findCodec returns the codec of a list with the name and clock.

@@ -92,12 +92,14 @@ func (h *History) Received(peer *Session) {
 }
 
 func (h *History) learn(m *Media) {
+	var t types
+	t.read(m)
 	for _, f := range m.Formats {
-		n, err := strconv.ParseUint(f, 10, 7)
-		if err != nil {
+		n, ok := payloadType(f)
+		if !ok {
 			continue
 		}
-		if c, ok := mapped(m, f, uint8(n)); ok {
+		if c, ok := t.meaning(m, n); ok {
 			h.types[n] = typeKey(c.Name, c.Clock)
 		} else if h.types[n] == "" {
 			h.types[n] = "?" // a codec we do not know, which is not the one we would want the number for

@@ -150,9 +150,10 @@ func (l *Local) keying() Keying {
 }
 
 // session writes everything but the streams.
-func (l *Local) session() *Session {
+func (l *Local) session(streams int) *Session {
 	addr := l.RTP.Addr().String()
-	s := &Session{Origin: Origin{ID: strconv.FormatUint(l.ID, 10), Version: l.Version, Addr: addr}, Name: "-", Conn: addr}
+	s := newSession(streams)
+	s.Origin, s.Name, s.Conn = Origin{ID: strconv.FormatUint(l.ID, 10), Version: l.Version, Addr: addr}, "-", addr
 	if l.History != nil && l.History.sent {
 		s.Origin = l.History.origin
 	}
@@ -180,11 +181,12 @@ type stream struct {
 // media writes our side of the audio stream.
 func (l *Local) media(st stream) Media {
 	m := Media{Kind: "audio", Port: int(l.RTP.Port()), Proto: st.proto, Formats: make([]string, 0, len(st.codecs)),
-		Attrs: make([]Attr, 0, 2*len(st.codecs)+len(st.keys.crypto)+len(st.keys.fingerprints)+8)}
+		Attrs: make([]Attr, 0, len(st.codecs)+len(st.keys.crypto)+len(st.keys.fingerprints)+6)}
 	for _, c := range st.codecs {
-		m.Formats = append(m.Formats, strconv.Itoa(int(c.PT)))
 		c.Params = l.Params[c.Name] // what we ask for; what the peer asked for is not ours to repeat
-		m.Attrs = c.appendAttrs(m.Attrs)
+		var format string
+		format, m.Attrs = c.write(m.Attrs)
+		m.Formats = append(m.Formats, format)
 	}
 	m.Attrs = append(m.Attrs, Attr{"ptime", strconv.Itoa(l.ptime())})
 	if l.MaxPTime != 0 {

@@ -14,7 +14,7 @@ func Offer(l Local) *Session {
 	if err != nil {
 		return &Session{err: err}
 	}
-	s := l.session()
+	s := l.session(1)
 	st := stream{proto: l.proto(), codecs: l.offered(), dir: l.direction(), mux: !l.NoMux, rsize: l.ReducedSize, keys: k}
 	if h := l.History; h != nil && h.sent {
 		at := h.slot()
@@ -33,7 +33,7 @@ func Offer(l Local) *Session {
 		s.Media[at] = l.media(st)
 		return s
 	}
-	s.Media = []Media{l.media(st)}
+	s.Media = append(s.Media, l.media(st))
 	return s
 }
 
@@ -141,7 +141,8 @@ func Agree(offer *Session, l Local) (Agreed, error) {
 		if m.Kind != "audio" || m.Port == 0 {
 			continue
 		}
-		a, all, err := l.take(offer, i, false)
+		var a Agreed
+		all, err := l.take(&a, offer, i, false)
 		if err != nil {
 			why = nearer(why, err)
 			continue
@@ -196,8 +197,7 @@ func Answer(offer *Session, a Agreed, l Local) *Session {
 	}
 	s := Off(offer, l)
 	mid, _ := s.Media[a.Index].Attr("mid")
-	var room [8]Codec
-	s.Media[a.Index] = l.media(stream{proto: a.Proto, codecs: a.list(room[:0]), dir: a.Direction, mux: a.Mux && !l.NoMux, rsize: a.ReducedSize, keys: k, mid: mid})
+	s.Media[a.Index] = l.media(stream{proto: a.Proto, codecs: a.list(), dir: a.Direction, mux: a.Mux && !l.NoMux, rsize: a.ReducedSize, keys: k, mid: mid})
 	return s
 }
 
@@ -232,10 +232,9 @@ func (l *Local) answerKeys(a *Agreed) (keys, error) {
 
 // Off returns the answer that switches every stream of the offer off, such as one to an offer without audio in a call that stays. l needs RTP.
 func Off(offer *Session, l Local) *Session {
-	s := l.session()
-	s.Media = make([]Media, len(offer.Media))
+	s := l.session(len(offer.Media))
 	for i := range offer.Media {
-		s.Media[i] = off(&offer.Media[i])
+		s.Media = append(s.Media, off(&offer.Media[i]))
 	}
 	return s
 }
@@ -274,7 +273,8 @@ func Accept(answer *Session, l Local) (Agreed, error) {
 	if m.Port == 0 {
 		return Agreed{}, ErrNoAudio
 	}
-	a, all, err := l.take(answer, at, true)
+	var a Agreed
+	all, err := l.take(&a, answer, at, true)
 	if err != nil {
 		return Agreed{}, err
 	}
@@ -291,7 +291,7 @@ func Accept(answer *Session, l Local) (Agreed, error) {
 	}
 	a.keep(&l, audio, all)
 	// The peer sends with our numbers, whatever numbers it wants to receive with.
-	a.Receive = a.list(nil)
+	a.Receive = a.list()
 	for i, c := range a.Receive {
 		a.Receive[i], _ = findCodec(offered, c.Name, c.Clock)
 	}

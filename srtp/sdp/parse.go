@@ -21,8 +21,12 @@ func Parse(b []byte) (*Session, error) {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(b))
 	}
 	text := string(b)
-	// Room for every attribute at once: levels take their part of it.
-	p := parser{text: text, lf: -1, attrs: make([]Attr, 0, min(strings.Count(text, "\na=")+strings.Count(text, "\ra="), maxAttrs))}
+	// Room for every attribute at once, since nearly all lines are attributes: levels take their part of it.
+	lines := strings.Count(text, "\n")
+	if lines == 0 {
+		lines = strings.Count(text, "\r")
+	}
+	p := parser{text: text, lf: -1, attrs: make([]Attr, 0, min(max(lines-5, 0), maxAttrs))}
 	line, _ := p.next()
 	if line == "" {
 		return nil, fmt.Errorf("%w: empty", ErrMalformed)
@@ -30,12 +34,15 @@ func Parse(b []byte) (*Session, error) {
 	if line != "v=0" && strings.ReplaceAll(line, " ", "") != "v=0" {
 		return nil, fmt.Errorf("%w: it does not begin with v=0", ErrMalformed)
 	}
-	s := &Session{}
+	s := newSession(1)
 	var m *Media // the stream that lines belong to; nil before the first
 	for {
 		line, ok := p.next()
 		if !ok {
 			p.close(s, m)
+			if m == nil {
+				s.Media = nil
+			}
 			return s, nil
 		}
 		if len(line) < 2 || line[1] != '=' {
@@ -222,5 +229,5 @@ func profile(proto string) string {
 
 func parseAttr(v string) Attr {
 	name, value, _ := strings.Cut(v, ":")
-	return Attr{Name: strings.TrimSpace(name), Value: trimLeft(value)}
+	return Attr{Name: trimRight(name), Value: trimLeft(value)}
 }

@@ -24,6 +24,19 @@ type Session struct {
 	err error // why Offer or Answer could not make it; Marshal returns it
 }
 
+// newSession returns a session with room for streams; nearly every session has one.
+func newSession(streams int) *Session {
+	if streams > 1 {
+		return &Session{Media: make([]Media, 0, streams)}
+	}
+	r := &struct {
+		s Session
+		m [1]Media
+	}{}
+	r.s.Media = r.m[:0]
+	return &r.s
+}
+
 // Origin is the o= line (RFC 8866 section 5.2).
 type Origin struct {
 	// User is the user name. If zero, written as "-".

@@ -108,7 +108,6 @@ func (w *writer) text(s string) {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 && c != '\t' || c == 0x7f {
 			w.fail("control character")
-			return
 		}
 	}
 	w.raw(s)
@@ -116,10 +115,14 @@ func (w *writer) text(s string) {
 
 // token refuses spaces as well.
 func (w *writer) token(s string) {
-	if s == "" || strings.IndexByte(s, ' ') >= 0 || strings.IndexByte(s, '\t') >= 0 {
-		w.fail("empty value or space in a value")
+	bad := s == ""
+	for i := range len(s) {
+		bad = bad || s[i] <= ' ' || s[i] == 0x7f
 	}
-	w.text(s)
+	if bad {
+		w.fail("empty value, or space or control character in a value")
+	}
+	w.raw(s)
 }
 
 // addr writes the address type in front of the address. A colon is in no host name and in every IPv6 address.

@@ -46,8 +46,8 @@ var (
 	// G711 is G.711 that plays silence for a lost packet, G711PLC with concealment (G.711 Appendix I); values of ITU-T G.113 Appendix I.
 	G711    = Codec{Name: "G.711", Bpl: 4.3}
 	G711PLC = Codec{Name: "G.711 with concealment", Bpl: 25.1}
-	// G722 is G.722 at 64 kbit/s on the wideband scale; values of ITU-T G.113 Appendix IV.
-	G722 = Codec{Name: "G.722", Scale: Wideband, Ie: 13, Bpl: 4.9}
+	// G722 is G.722 at 64 kbit/s on the wideband scale. Ie is that of ITU-T G.113 Appendix IV; Bpl is an estimate.
+	G722 = Codec{Name: "G.722", Scale: Wideband, Ie: 13, Bpl: 4.9, Estimate: true}
 	// Opus is opus at 24 kbit/s or more with its own concealment, on the wideband scale. No recommendation has values for it.
 	Opus = Codec{Name: "opus", Scale: Wideband, Ie: 8, Bpl: 12, Estimate: true}
 )

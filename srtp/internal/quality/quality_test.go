@@ -67,7 +67,7 @@ func TestWideband(t *testing.T) {
 	assert.Equal(t, quality.Wideband, g.Scale)
 	assert.InDelta(t, 116, g.R, 1e-9, "129 - 13 (G.113 Appendix IV)")
 	assert.InDelta(t, 4.34, g.MOS, 0.01)
-	assert.False(t, g.Estimate)
+	assert.True(t, g.Estimate, "its robustness is")
 	o := quality.Rate(quality.Opus, quality.Path{})
 	assert.True(t, o.Estimate)
 	assert.Greater(t, o.MOS, g.MOS)
