@@ -130,8 +130,11 @@ func add(list *[128]uint16, value string, i int) {
 	}
 }
 
-// payloadType reads a number of up to three digits below 128.
+// payloadType reads a number below 128 in the only way to write it: the answer repeats it.
 func payloadType(s string) (uint8, bool) {
+	if len(s) > 1 && s[0] == '0' {
+		return 0, false
+	}
 	n := 0
 	for i := range len(s) {
 		if c := s[i]; c < '0' || c > '9' || i == 3 {

@@ -56,6 +56,7 @@ func (s *sim) run(t testing.TB) jitter.Stats {
 		frame = 20 * ms
 	}
 	var in []jitter.Packet
+	arrived := make([]time.Duration, s.n)
 	for i := range s.n {
 		delay := time.Duration(0)
 		if s.network != nil {
@@ -72,6 +73,7 @@ func (s *sim) run(t testing.TB) jitter.Stats {
 			s.packet(i, &p)
 		}
 		in = append(in, p)
+		arrived[i] = p.At
 	}
 	slices.SortStableFunc(in, func(a, b jitter.Packet) int { return int(a.At - b.At) })
 	s.kinds = map[jitter.Kind]int{}
@@ -98,8 +100,7 @@ func (s *sim) run(t testing.TB) jitter.Stats {
 			if r.Kind == jitter.Frame {
 				i := int(binary.BigEndian.Uint32(r.Payload))
 				s.heard = append(s.heard, i)
-				at := slices.IndexFunc(in, func(p jitter.Packet) bool { return int(binary.BigEndian.Uint32(p.Payload)) == i })
-				s.late = max(s.late, now-in[at].At)
+				s.late = max(s.late, now-arrived[i])
 			}
 		}
 		have -= frame
