@@ -12,6 +12,8 @@ const (
 	defaultTimeout = 30 * time.Second
 	// minTimeout keeps a typing error from ending every call.
 	minTimeout = 100 * time.Millisecond
+	// handshakeTime bounds a DTLS handshake.
+	handshakeTime = 30 * time.Second
 	// relatchAfter is how long a latched source must be silent before another authentic one takes over.
 	relatchAfter = 2 * time.Second
 	// oldKeyGrace is how long packets under the key before a re-offer are still taken: they were on their way.
@@ -41,6 +43,8 @@ const (
 	legsPerPort = 512
 	// controlBatch is how many packets the RTCP half of a port takes at once: reports are few.
 	controlBatch = 8
+	// aloneBatch is the same for a port of one leg.
+	aloneBatch = 4
 	// gatherFew is how far apart a reader's wakings are while packets come faster than that: at 5000 packets a second it takes 15 at a time. From manyPackets
 	// in one waking on, gatherMany is enough. Both are small against a packet's 20 ms.
 	gatherFew   = 3 * time.Millisecond
@@ -50,6 +54,8 @@ const (
 	triesPerSecond = 20000
 	// maxFlows is how many sources of its peer a leg's packets are found by.
 	maxFlows = 32
+	// maxTold is how many sources a description may announce for a leg.
+	maxTold = 4
 
 	// digitQueue is how many digits wait for a reader; later ones are dropped and counted.
 	digitQueue = 32

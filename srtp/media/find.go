@@ -51,7 +51,7 @@ type finder struct {
 	control bool // of the RTCP half of a port
 	flows   map[flow]*Leg
 	sources map[netip.AddrPort][]*Leg // whose description says this address, or whose peer is there
-	ssrcs   map[uint32]*Leg           // whose peer used this source last
+	ssrcs   map[uint32]*Leg           // whose peer used this source last, or says it will
 	near    map[netip.Addr][]*Leg     // whose signalling comes from this address
 	loose   []*Leg                    // whose peer may be anywhere: not heard yet, or silent
 	next    int                       // where in loose the next search begins
@@ -65,6 +65,7 @@ type seat struct {
 	expected netip.AddrPort
 	latched  netip.AddrPort
 	ssrc     uint32
+	told     []uint32
 	near     netip.Addr
 	loose    int // position in finder.loose and one more; 0: not in it
 	gone     bool
@@ -93,8 +94,13 @@ func takeFrom[K comparable](m map[K][]*Leg, k K, l *Leg) {
 	}
 }
 
-// expect notes where the leg's description says its peer is.
-func (f *finder) expect(l *Leg, s *seat, addr netip.AddrPort) {
+// expect notes where and as which source the leg's description says its peer is.
+func (f *finder) expect(l *Leg, s *seat, addr netip.AddrPort, sources []uint32) {
+	f.untell(l, s)
+	s.told = sources
+	for _, id := range sources {
+		f.ssrcs[id] = l
+	}
 	f.unsource(l, s, s.expected)
 	s.expected = addr
 	if addr.IsValid() {
@@ -140,6 +146,16 @@ func (f *finder) learn(l *Leg, s *seat, src netip.AddrPort, ssrc uint32) {
 	f.tighten(s)
 }
 
+// untell forgets the sources of the description before.
+func (f *finder) untell(l *Leg, s *seat) {
+	for _, id := range s.told {
+		if f.ssrcs[id] == l && id != s.ssrc {
+			delete(f.ssrcs, id)
+		}
+	}
+	s.told = nil
+}
+
 // loosen makes the leg one whose peer may be anywhere.
 func (f *finder) loosen(l *Leg, s *seat) {
 	if s.loose == 0 && !s.gone {
@@ -180,6 +196,7 @@ func (f *finder) remove(l *Leg, s *seat) {
 	takeFrom(f.sources, s.expected, l)
 	takeFrom(f.sources, s.latched, l)
 	takeFrom(f.near, s.near, l)
+	f.untell(l, s)
 	if f.ssrcs[s.ssrc] == l {
 		delete(f.ssrcs, s.ssrc)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/dtls"
 	"github.com/ringfence/ringfence/srtp/internal/carrier"
 	"github.com/ringfence/ringfence/srtp/sdp"
 )
@@ -22,6 +23,10 @@ type LegConfig struct {
 	// Near is the address the peer's signalling comes from. A phone behind a NAT writes an address nobody can reach into its descriptions; its media comes from
 	// Near more often than not, and is looked for there first. It opens nothing: only authentic packets are heard. If zero, there is no such hint.
 	Near netip.Addr
+	// DTLS is the certificate the leg proves itself with by DTLS-SRTP (RFC 5763), one for each tenant. If nil, the leg speaks SDES only.
+	DTLS *dtls.Identity
+	// OfferDTLS makes the first Offer propose DTLS-SRTP in place of SDES; it needs DTLS. An Answer follows the peer's offer. If zero, Offer proposes SDES.
+	OfferDTLS bool
 	// Codecs are the audio codecs, "PCMU" and "PCMA", best first. If zero, PCMU, PCMA.
 	Codecs []string
 }
@@ -36,6 +41,9 @@ func (c LegConfig) withDefaults() LegConfig {
 }
 
 func (c LegConfig) validate() error {
+	if c.OfferDTLS && c.DTLS == nil {
+		return fmt.Errorf("%w: OfferDTLS without DTLS", ErrConfig)
+	}
 	for i, name := range c.Codecs {
 		if name != sdp.PCMU && name != sdp.PCMA || slices.Contains(c.Codecs[:i], name) {
 			return fmt.Errorf("%w: codec %d", ErrConfig, i)
@@ -54,6 +62,10 @@ type Leg struct {
 	timing   sync.Once // closes timedOut
 	digits   chan byte
 	closing  sync.Once
+	rekeyDue chan struct{}
+
+	assoc      atomic.Pointer[association] // whose handshake is under way or was done
+	handshakes sync.WaitGroup
 
 	port           atomic.Pointer[port] // set by the first Offer or Answer
 	seat, seatRTCP seat                 // guarded by the port's sockets
@@ -68,8 +80,9 @@ type Leg struct {
 }
 
 func newLeg(e *Engine, cfg LegConfig) *Leg {
-	l := &Leg{eng: e, cfg: cfg, done: make(chan struct{}), timedOut: make(chan struct{}), digits: make(chan byte, digitQueue)}
-	l.sig.id = randomID()
+	l := &Leg{eng: e, cfg: cfg, done: make(chan struct{}), timedOut: make(chan struct{}), digits: make(chan byte, digitQueue), rekeyDue: make(chan struct{}, 1)}
+	l.sig.id, l.sig.cname = randomID(), randomName()
+	l.tx.reports.cname = l.sig.cname
 	l.rx.init()
 	l.tx.init()
 	return l
@@ -85,8 +98,12 @@ func (l *Leg) Close() error {
 		}
 		l.sig.mu.Lock()
 		l.sig.closed = true
-		l.leavePort()
 		l.sig.mu.Unlock()
+		if as := l.assoc.Load(); as != nil {
+			as.conn.Close()
+		}
+		l.handshakes.Wait()
+		l.leavePort()
 		if l.via != nil {
 			l.via.Close()
 		}
@@ -127,7 +144,7 @@ func (l *Leg) timeOut() { l.timing.Do(func() { close(l.timedOut) }) }
 type Security struct {
 	Suite            string // crypto suite, such as AEAD_AES_256_GCM; empty with DTLS-SRTP before the handshake
 	KeyMethod        string // how keys were agreed: SDES or DTLS-SRTP
-	Profile          string // media transport: RTP/SAVP, RTP/SAVPF or UDP/TLS/RTP/SAVPF
+	Profile          string // media transport: RTP/SAVP, RTP/SAVPF, UDP/TLS/RTP/SAVP or UDP/TLS/RTP/SAVPF
 	FingerprintHash  string // with DTLS-SRTP, the hash of the peer's a=fingerprint, such as sha-256
 	PeerVerified     bool   // with DTLS-SRTP, the certificate of the handshake is the one of the peer's a=fingerprint
 	SignallingSecure bool   // the descriptions travelled encrypted
@@ -140,6 +157,12 @@ func (l *Leg) Security() Security {
 	s := Security{SignallingSecure: l.cfg.SignallingSecure}
 	if l.sig.suite != srtp.SuiteInvalid {
 		s.Suite, s.KeyMethod, s.Profile = l.sig.suite.String(), "SDES", l.sig.profile
+	}
+	if as := l.sig.dtls; as != nil && as.conn != nil {
+		s.KeyMethod, s.Profile = "DTLS-SRTP", l.sig.profile
+		if !as.pending {
+			s.FingerprintHash, s.PeerVerified = as.peer.Hash().String(), true
+		}
 	}
 	l.sig.mu.Unlock()
 	if l.via != nil {
@@ -179,5 +202,6 @@ func (l *Leg) housekeep(now time.Time, box *outbox) {
 		l.eng.cfg.Logger.Warn("media timeout")
 	}
 	l.loosen(now)
+	l.watchKeys()
 	l.report(now, box)
 }

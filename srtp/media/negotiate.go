@@ -1,7 +1,6 @@
 package media
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -19,16 +18,22 @@ type signalling struct {
 	mu      sync.Mutex
 	closed  bool
 	id      uint64 // o= session id
-	version uint64
-	sent    []byte // our last description, to tell whether the next one differs; it holds a key
-	split   bool   // RTCP has a port of its own
-	offered []srtp.Crypto
-	local   srtp.Crypto // in force, our direction
-	remote  srtp.Crypto // in force, the peer's direction
-	suite   srtp.Suite
-	profile string
+	history sdp.History
+	split   bool // RTCP has a port of its own
 	mux     bool
+	profile string
 	remoteA netip.AddrPort
+
+	offered []srtp.Crypto // of the last offer, one of which the answer picks
+	local   srtp.Crypto   // in force, our direction
+	remote  srtp.Crypto   // in force, the peer's direction
+	suite   srtp.Suite    // in force; SuiteInvalid before
+	rekey   bool          // the next offer brings a new key
+	ssrc    uint32        // of the stream under our key in force
+	next    uint32        // of the stream under the key after it
+	cname   string
+
+	dtls *association // DTLS-SRTP in place of SDES
 }
 
 func (s *signalling) wipe() {
@@ -37,8 +42,6 @@ func (s *signalling) wipe() {
 	}
 	s.local.Zero()
 	s.remote.Zero()
-	clear(s.sent)
-	s.sent = nil
 }
 
 // randomID returns a session id below 2^62, which every peer can hold as a signed number.
@@ -50,7 +53,8 @@ func randomID() uint64 {
 
 // begin checks what every negotiation step needs, and takes the lock if it returns nil.
 func (l *Leg) begin(ctx context.Context) error {
-	// Checked before anything is parsed or made: a key in readable signalling is no key, and ours must not be written into it.
+	// Checked before anything is parsed or made: a key in readable signalling is no key, and ours must not be written into it. A fingerprint could be
+	// exchanged there for the attacker's.
 	if !l.cfg.SignallingSecure {
 		return ErrInsecureSignalling
 	}
@@ -65,9 +69,9 @@ func (l *Leg) begin(ctx context.Context) error {
 	return nil
 }
 
-// Offer returns a description that offers the leg's media, for an INVITE without one or a new one. The first Offer opens ports and
-// makes a key for every suite of the policy; a later one repeats the key in force, so that a session refresh changes nothing.
-// The errors are ErrInsecureSignalling, ErrNoPort, ErrClosed and ctx's. The result holds keys: keep it out of logs.
+// Offer returns a description that offers the leg's media, for an INVITE without one or a new one. The first Offer takes a port and
+// makes a key for every suite of the policy; a later one repeats the key in force, so that a session refresh changes nothing, unless a new key is due
+// (see RekeyDue). The errors are ErrInsecureSignalling, ErrNoPort, ErrClosed and ctx's. The result holds keys: keep it out of logs.
 func (l *Leg) Offer(ctx context.Context) ([]byte, error) {
 	if err := l.begin(ctx); err != nil {
 		return nil, err
@@ -77,32 +81,23 @@ func (l *Leg) Offer(ctx context.Context) ([]byte, error) {
 	if l.via != nil {
 		return l.via.Offer(ctx)
 	}
-	if err := l.takePort(true); err != nil {
+	if s.dtls != nil || s.suite == srtp.SuiteInvalid && s.offered == nil && l.cfg.OfferDTLS {
+		return l.offerDTLS()
+	}
+	if err := l.takePort(true, false); err != nil {
 		return nil, err
 	}
-	switch {
-	case s.suite != srtp.SuiteInvalid:
-		for _, c := range s.offered {
-			if !sameKeys(c, s.local) {
-				c.Zero() // the call settled on another suite; nobody can choose this one any more
-			}
-		}
-		s.offered = []srtp.Crypto{s.local}
-	case s.offered == nil:
-		offered, err := l.eng.cfg.Policy.Offer()
-		if err != nil {
-			return nil, err
-		}
-		s.offered = offered
+	if err := s.offerKeys(l.eng.cfg.Policy); err != nil {
+		return nil, err
 	}
-	desc := sdp.Offer(l.local(s.offered...))
-	return l.render(desc)
+	return l.render(sdp.Offer(l.local(s.offered...)), s.sourceOf(s.offered[0]))
 }
 
 // Answer returns the answer to a peer's offer, for an INVITE or a re-INVITE. A key the peer offers again stays in force, and ours with it; a new one
-// gets a fresh key of ours and fresh state. An answer that says the same as the description before keeps its version.
+// gets a fresh key of ours and fresh state. An answer that says the same as the description before keeps its version. Where the peer offers both, DTLS-SRTP
+// goes before SDES if LegConfig.DTLS is set, because its keys never pass through the signalling.
 // The errors are ErrInsecureSignalling, ErrPlainRTP, ErrNoCodec, ErrAddressFamily, ErrNoPort, ErrClosed, those of sdp.Parse and sdp.Agree, those of
-// srtp.Policy.Answer, and ctx's; the leg then stays as it was. The result holds a key: keep it out of logs.
+// srtp.Policy.Answer and dtls.New, and ctx's; the leg then stays as it was. The result holds a key: keep it out of logs.
 func (l *Leg) Answer(ctx context.Context, offer []byte) ([]byte, error) {
 	if err := l.begin(ctx); err != nil {
 		return nil, err
@@ -116,12 +111,27 @@ func (l *Leg) Answer(ctx context.Context, offer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := sdp.Agree(desc, sdp.Local{Codecs: l.cfg.Codecs})
+	before := s.history
+	s.history.Received(desc)
+	out, err := l.answer(desc)
+	if err != nil {
+		s.history = before
+		return nil, err
+	}
+	return out, nil
+}
+
+func (l *Leg) answer(desc *sdp.Session) ([]byte, error) {
+	s := &l.sig
+	a, err := sdp.Agree(desc, sdp.Local{Codecs: l.cfg.Codecs, Keying: l.keying(), History: &s.history})
 	if err != nil {
 		return nil, err
 	}
 	if err := l.checkFamily(a); err != nil {
 		return nil, err
+	}
+	if l.cfg.DTLS != nil && len(a.Fingerprints) > 0 && s.suite == srtp.SuiteInvalid || s.dtls != nil {
+		return l.answerDTLS(desc, a)
 	}
 	local, remote, err := l.chooseKeys(a.Crypto)
 	if err != nil {
@@ -130,39 +140,38 @@ func (l *Leg) Answer(ctx context.Context, offer []byte) ([]byte, error) {
 	if !a.Mux {
 		s.mux = false // a re-offer may take rtcp-mux back
 	}
-	if err := l.takePort(!a.Mux); err != nil {
+	if err := l.takePort(!a.Mux, false); err != nil {
 		return nil, err
 	}
-	out, err := l.render(sdp.Answer(desc, a, l.local(local)))
+	if s.suite == srtp.SuiteInvalid || !local.SameKeys(s.local) {
+		s.next = randomSSRC()
+	}
+	out, err := l.render(sdp.Answer(desc, a, l.local(local)), s.sourceOf(local))
 	if err != nil {
 		return nil, err
 	}
-	return out, l.apply(a, local, remote)
-}
-
-// chooseKeys keeps the keys in force if the peer offers its own again, and agrees on new ones otherwise.
-func (l *Leg) chooseKeys(values []string) (local, remote srtp.Crypto, err error) {
-	s := &l.sig
-	if s.suite != srtp.SuiteInvalid {
-		for _, v := range values {
-			if c, err := srtp.ParseCrypto(v); err == nil && c.Suite == s.remote.Suite && sameKeys(c, s.remote) {
-				local = s.local
-				local.Tag = c.Tag // the answer repeats the tag of this offer
-				return local, s.remote, nil
-			}
-		}
+	if err := l.apply(a, local, remote); err != nil {
+		return nil, err
 	}
-	return l.eng.cfg.Policy.Answer(values)
+	l.expect(desc, a)
+	return out, nil
 }
 
-func sameKeys(a, b srtp.Crypto) bool {
-	a.Tag = b.Tag
-	return a.Equal(b)
+// keying is how keys may be agreed on: either way before there are any, and the same way ever after.
+func (l *Leg) keying() sdp.Keying {
+	switch s := &l.sig; {
+	case s.dtls != nil:
+		return sdp.KeyDTLS
+	case s.suite != srtp.SuiteInvalid || l.cfg.DTLS == nil:
+		return sdp.KeySDES
+	default:
+		return sdp.KeySDES | sdp.KeyDTLS
+	}
 }
 
 // Accept takes the peer's answer to the last Offer, from a 200 or from a provisional response; the same answer may come twice.
 // The errors are ErrState, ErrInsecureSignalling, ErrPlainRTP, ErrNoCodec, ErrAddressFamily, ErrClosed, those of sdp.Parse and sdp.Accept, those
-// of srtp.Policy.Accept, and ctx's; the leg then stays as it was.
+// of srtp.Policy.Accept and dtls.New, and ctx's; the leg then stays as it was.
 func (l *Leg) Accept(ctx context.Context, answer []byte) error {
 	if err := l.begin(ctx); err != nil {
 		return err
@@ -172,25 +181,37 @@ func (l *Leg) Accept(ctx context.Context, answer []byte) error {
 	if l.via != nil {
 		return l.via.Accept(ctx, answer)
 	}
-	if s.offered == nil {
+	if s.offered == nil && s.dtls == nil {
 		return ErrState
 	}
 	desc, err := sdp.Parse(answer)
 	if err != nil {
 		return err
 	}
-	a, err := sdp.Accept(desc, sdp.Local{Codecs: l.cfg.Codecs})
+	keying := sdp.KeySDES
+	if s.dtls != nil {
+		keying = sdp.KeyDTLS
+	}
+	a, err := sdp.Accept(desc, sdp.Local{Codecs: l.cfg.Codecs, Keying: keying, History: &s.history})
 	if err != nil {
 		return err
 	}
 	if err := l.checkFamily(a); err != nil {
 		return err
 	}
+	if s.dtls != nil {
+		return l.acceptDTLS(desc, a)
+	}
 	local, remote, err := l.eng.cfg.Policy.Accept(s.offered, a.Crypto)
 	if err != nil {
 		return err
 	}
-	return l.apply(a, local, remote)
+	s.history.Received(desc)
+	if err := l.apply(a, local, remote); err != nil {
+		return err
+	}
+	l.expect(desc, a)
+	return nil
 }
 
 // checkFamily refuses a peer we could never reach. A host name is fine: the peer's first authentic packet tells where it is.
@@ -201,76 +222,10 @@ func (l *Leg) checkFamily(a sdp.Agreed) error {
 	return nil
 }
 
-// takePort puts the leg on a port once. split says that the peer may send RTCP to a port of its own.
-func (l *Leg) takePort(split bool) error {
-	s := &l.sig
-	if l.port.Load() == nil {
-		p, err := l.eng.place()
-		if err != nil {
-			return err
-		}
-		l.port.Store(p)
-	}
-	s.split = split && !s.mux
-	return nil
-}
-
-// leavePort takes the leg off its port: no packet is handed to it afterwards. The caller holds sig.mu.
-func (l *Leg) leavePort() {
-	p := l.port.Load()
-	if p == nil {
-		return
-	}
-	for _, s := range []*socket{p.rtp, p.rtcp} {
-		s.mu.Lock()
-		s.found.remove(l, s.found.seatOf(l))
-		s.mu.Unlock()
-	}
-	l.eng.leave(p)
-}
-
-// expect tells the port where the peer says it is. The caller holds sig.mu.
-func (l *Leg) expect(a sdp.Agreed) {
-	p := l.port.Load()
-	p.rtp.expect(l, a.Remote)
-	if !a.Mux {
-		p.rtcp.expect(l, a.RemoteRTCP)
-	}
-}
-
-func (s *socket) expect(l *Leg, addr netip.AddrPort) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.found.expect(l, s.found.seatOf(l), addr)
-}
-
-// loosen lets a peer that has been silent for long turn up elsewhere.
-func (l *Leg) loosen(now time.Time) {
-	l.rx.mu.Lock()
-	silent := l.rx.latched.IsValid() && now.Sub(l.rx.lastLatched) >= relatchAfter
-	l.rx.mu.Unlock()
-	if !silent {
-		return
-	}
-	if p := l.port.Load(); p != nil {
-		p.rtp.mu.Lock()
-		p.rtp.found.loosen(l, &l.seat)
-		p.rtp.mu.Unlock()
-	}
-}
-
-// settle returns when nothing the leg received before the call is under way any more.
-func (l *Leg) settle() {
-	if p := l.port.Load(); p != nil {
-		p.rtp.barrier()
-	}
-}
-
 // local describes our side.
 func (l *Leg) local(crypto ...srtp.Crypto) sdp.Local {
 	s := &l.sig
-	d := sdp.Local{ID: s.id, Version: s.version, Codecs: l.cfg.Codecs,
-		RTP: l.port.Load().rtp.addr}
+	d := sdp.Local{ID: s.id, Codecs: l.cfg.Codecs, RTP: l.port.Load().rtp.addr, History: &s.history}
 	if s.split {
 		d.RTCP = l.port.Load().rtcp.addr
 	}
@@ -280,65 +235,56 @@ func (l *Leg) local(crypto ...srtp.Crypto) sdp.Local {
 	return d
 }
 
-// render writes a description and raises its version if it differs from the one before (RFC 3264 section 8).
-func (l *Leg) render(desc *sdp.Session) ([]byte, error) {
+// render writes a description. It names our source (RFC 5576), so that a peer whose calls all come from one address, such as another server like this one,
+// knows the first packet's leg.
+func (l *Leg) render(desc *sdp.Session, ssrc uint32) ([]byte, error) {
 	s := &l.sig
-	out, err := desc.Marshal()
+	for i := range desc.Media {
+		if m := &desc.Media[i]; m.Kind == "audio" && m.Port != 0 {
+			m.Attrs = append(m.Attrs, sdp.Attr{Name: "ssrc", Value: fmt.Sprintf("%d cname:%s", ssrc, s.cname)})
+		}
+	}
+	out, err := s.history.Marshal(desc)
 	if err != nil {
 		return nil, fmt.Errorf("media: writing description: %w", err)
 	}
-	if s.sent != nil && !bytes.Equal(out, s.sent) {
-		s.version++
-		desc.Origin.Version = s.version
-		if out, err = desc.Marshal(); err != nil {
-			return nil, fmt.Errorf("media: writing description: %w", err)
-		}
-	}
-	clear(s.sent)
-	s.sent = bytes.Clone(out)
 	return out, nil
 }
 
 // apply puts an agreement into force. The caller holds sig.mu.
 func (l *Leg) apply(a sdp.Agreed, local, remote srtp.Crypto) error {
 	s := &l.sig
-	newLocal := s.suite == srtp.SuiteInvalid || !sameKeys(local, s.local)
-	newRemote := s.suite == srtp.SuiteInvalid || !sameKeys(remote, s.remote)
-	var tx *srtp.Sender
-	var rx *srtp.Receiver
-	var err error
-	if newLocal {
-		if tx, err = srtp.NewSender(local, srtp.SenderConfig{}); err != nil {
-			return err
-		}
+	k, err := s.arm(local, remote)
+	if err != nil {
+		return err
 	}
-	if newRemote {
-		if rx, err = srtp.NewReceiver(remote, srtp.ReceiverConfig{}); err != nil {
-			if tx != nil {
-				tx.Close()
-			}
-			return err
-		}
+	if k.tx != nil {
+		s.ssrc = s.next
 	}
-	moved := a.Remote != s.remoteA
-	if newLocal {
-		s.local.Zero()
-	}
-	if newRemote {
-		s.remote.Zero()
-	}
-	s.local, s.remote, s.suite, s.profile, s.mux, s.remoteA = local, remote, local.Suite, a.Proto, a.Mux, a.Remote
+	moved := s.describe(a)
+	s.takeOver(local, remote, k)
+	l.install(a, k, moved)
+	return nil
+}
+
+// describe notes what an agreement says and reports whether the peer's address is another one.
+func (s *signalling) describe(a sdp.Agreed) (moved bool) {
+	moved = a.Remote != s.remoteA
+	s.profile, s.mux, s.split, s.remoteA = a.Proto, a.Mux, !a.Mux, a.Remote
+	return moved
+}
+
+// install makes the leg send and receive as agreed, with new keys where k has any.
+func (l *Leg) install(a sdp.Agreed, k keys, moved bool) {
 	via, control := l.port.Load().rtp, (*socket)(nil)
-	if s.split = !a.Mux; s.split {
+	if l.sig.split {
 		control = l.port.Load().rtcp
 	}
 	now := time.Now()
 	l.rx.mu.Lock()
-	l.rx.apply(a, rx, moved, now)
+	l.rx.apply(a, k.rx, lifetimeOf(l.sig.remote), moved, now)
 	l.rx.mu.Unlock()
 	l.tx.mu.Lock()
-	l.tx.apply(a, tx, moved, via, control, now)
+	l.tx.apply(a, k, moved, via, control, now)
 	l.tx.mu.Unlock()
-	l.expect(a)
-	return nil
 }

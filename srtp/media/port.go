@@ -7,13 +7,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ringfence/ringfence/srtp/dtls"
 )
 
 // port is a pair of UDP sockets that many legs share: an even one for RTP, and the next one for RTCP of peers without rtcp-mux (RFC 3550
 // section 11). A socket for each leg wakes a thread for each packet, which costs more than everything else done to it; see `make bench`.
 type port struct {
 	rtp, rtcp *socket
-	legs      int // guarded by Engine.mu
+	legs      int  // guarded by Engine.mu
+	alone     *Leg // the only leg; nil: legs share the port
 }
 
 // socket is one UDP socket with its reader goroutine.
@@ -22,6 +25,7 @@ type socket struct {
 	udp     *udp
 	addr    netip.AddrPort
 	control bool // the RTCP half of a port
+	alone   *Leg // the only leg, which speaks DTLS there; nil: none does
 
 	// mu is held while a batch of packets is handled and what it caused is sent. Whoever takes it knows that everything received earlier is done with.
 	// It comes before any lock of a leg but sig's.
@@ -38,16 +42,26 @@ func (s *socket) barrier() {
 	s.mu.Unlock()
 }
 
-// place puts the leg on a port, the fullest that has room: the more legs on a socket, the more packets each system call moves.
-func (e *Engine) place() (*port, error) {
+// place puts the leg on a port, the fullest that has room: the more legs on a socket, the more packets each system call moves. A leg whose first packets
+// cannot tell by themselves whose they are is placed alone.
+func (e *Engine) place(l *Leg, alone bool) (*port, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, ErrClosed
 	}
+	if alone {
+		p, err := e.openPort(l)
+		if err == nil {
+			p.legs = 1
+			e.ports = append(e.ports, p)
+		}
+		return p, err
+	}
 	var best, spare *port
 	for _, p := range e.ports {
 		switch {
+		case p.alone != nil:
 		case p.legs < legsPerPort && (best == nil || p.legs > best.legs):
 			best = p
 		case spare == nil || p.legs < spare.legs:
@@ -55,7 +69,7 @@ func (e *Engine) place() (*port, error) {
 		}
 	}
 	if best == nil {
-		p, err := e.openPort()
+		p, err := e.openPort(nil)
 		switch {
 		case err == nil:
 			e.ports = append(e.ports, p)
@@ -84,14 +98,19 @@ func (e *Engine) leave(p *port) {
 	p.rtcp.udp.wake()
 }
 
-// openPort opens a pair and starts its readers. The caller holds e.mu.
-func (e *Engine) openPort() (*port, error) {
+// openPort opens a pair, for one leg if alone is not nil, and starts its readers. The caller holds e.mu.
+func (e *Engine) openPort(alone *Leg) (*port, error) {
 	rtp, rtcp, err := e.openPair()
 	if err != nil {
 		return nil, err
 	}
-	p := &port{rtp: e.newSocket(rtp, false), rtcp: e.newSocket(rtcp, true)}
-	for s, n := range map[*socket]int{p.rtp: batchSize, p.rtcp: controlBatch} {
+	p := &port{rtp: e.newSocket(rtp, false), rtcp: e.newSocket(rtcp, true), alone: alone}
+	p.rtp.alone = alone
+	size := batchSize
+	if alone != nil {
+		size = aloneBatch
+	}
+	for s, n := range map[*socket]int{p.rtp: size, p.rtcp: controlBatch} {
 		e.readers.Add(1)
 		// The last leg to leave the port wakes it, and Engine.Close waits for it.
 		go func() {
@@ -195,6 +214,10 @@ func (s *socket) handle(in *inbox, n int, work []byte) {
 // datagram handles one received packet. It is the path of every packet of every call: no allocation, and a stranger's costs at most a few tries.
 func (s *socket) datagram(in, out []byte, src netip.AddrPort, now time.Time) {
 	d := datagram{in: in, out: out, src: src, now: now, box: s.box}
+	if s.alone != nil && dtls.IsDTLS(in) {
+		s.alone.handshake(in, src, now)
+		return
+	}
 	if !d.classify(s.control) {
 		s.strangers++
 		return

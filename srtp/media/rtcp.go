@@ -2,7 +2,6 @@ package media
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -16,9 +15,8 @@ type reporter struct {
 
 // restart begins the reports of a new source. The first comes early and at a random time, so that legs do not report in step.
 func (r *reporter) restart(now time.Time) {
-	var b [13]byte
+	var b [1]byte
 	rand.Read(b[:])
-	r.cname = base64.RawURLEncoding.EncodeToString(b[1:]) // RFC 7022: a random name for each session tells nothing
 	r.next = now.Add(time.Second + reportEvery*time.Duration(b[0])/256)
 }
 

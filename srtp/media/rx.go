@@ -47,6 +47,7 @@ type packet struct {
 type receiver struct {
 	mu              sync.Mutex
 	recv            *srtp.Receiver
+	lifetime        uint64         // packets the peer's key may protect; 0: it named no limit
 	old             *srtp.Receiver // the receiver before a rekey, for oldKeyGrace
 	oldUntil        time.Time
 	latched         netip.AddrPort // source of authentic packets; invalid before the first
@@ -76,8 +77,9 @@ type receiver struct {
 func (r *receiver) init() { r.mulaw, r.alaw, r.event = -1, -1, -1 }
 
 // apply takes over an agreement; recv is nil when the peer's key stayed.
-func (r *receiver) apply(a sdp.Agreed, recv *srtp.Receiver, moved bool, now time.Time) {
+func (r *receiver) apply(a sdp.Agreed, recv *srtp.Receiver, lifetime uint64, moved bool, now time.Time) {
 	if recv != nil {
+		r.lifetime = lifetime
 		r.retire(now)
 		r.recv = recv
 		r.stream.reset()

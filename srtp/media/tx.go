@@ -26,6 +26,7 @@ type transmitter struct {
 	moved    netip.AddrPort // by latching; valid: it wins
 	movedCtl netip.AddrPort
 	sends    bool
+	keying   bool // the first keys are being made, by DTLS
 	codec    string
 	pt       uint8
 	eventPT  int16 // -1: the peer takes none
@@ -52,8 +53,14 @@ type transmitter struct {
 
 func (t *transmitter) init() { t.eventPT = -1 }
 
-// apply takes over an agreement; sender is nil when our key stayed.
-func (t *transmitter) apply(a sdp.Agreed, sender *srtp.Sender, moved bool, via, control *socket, now time.Time) {
+// apply takes over an agreement and our new key, if any.
+func (t *transmitter) apply(a sdp.Agreed, k keys, moved bool, via, control *socket, now time.Time) {
+	sender := k.tx
+	if k.within != nil && t.sender != nil {
+		if err := t.sender.Rekey(*k.within); err != nil {
+			t.failed.Add(1) // cannot happen: the key is the one Policy.Rekey made for this sender
+		}
+	}
 	if sender != nil {
 		if t.sender != nil {
 			t.sender.Close()
@@ -108,7 +115,7 @@ func (t *transmitter) wipe() {
 		t.sender.Close()
 		t.sender = nil
 	}
-	t.wire = nil
+	t.wire, t.keying = nil, false
 	for _, j := range []*job{t.fg, t.bg} {
 		if j != nil {
 			j.finish()
@@ -134,10 +141,10 @@ func (t *transmitter) open() bool {
 }
 
 // agreed reports whether media was negotiated.
-func (t *transmitter) agreed() bool { return t.sender != nil || t.wire != nil }
+func (t *transmitter) agreed() bool { return t.sender != nil || t.wire != nil || t.keying }
 
-// connecting reports that media was negotiated and its carrier still shakes hands.
-func (t *transmitter) connecting() bool { return t.wire != nil && !t.wire.Up() }
+// connecting reports that media was negotiated and the handshake is not over.
+func (t *transmitter) connecting() bool { return t.keying || t.wire != nil && !t.wire.Up() }
 
 // ssrc is our source, 0 before negotiation.
 func (t *transmitter) ssrc() uint32 {
