@@ -45,7 +45,7 @@ func (p handle) Agree(a sdp.Agreed, w carrier.Wire) {
 	if fresh {
 		l.rx.stream.reset()
 	}
-	l.rx.apply(a, nil, 0, false, now)
+	l.rx.apply(a, keys{}, 0, false, now)
 	l.rx.mu.Unlock()
 }
 

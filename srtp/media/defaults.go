@@ -41,6 +41,8 @@ const (
 	writeBuffer = 1 << 20
 	// legsPerPort is how many legs share a port before another is opened: half of what one core can relay.
 	legsPerPort = 512
+	// spreadPorts is how many ports are opened only to keep calls of one peer apart.
+	spreadPorts = 32
 	// controlBatch is how many packets the RTCP half of a port takes at once: reports are few.
 	controlBatch = 8
 	// aloneBatch is the same for a port of one leg.

@@ -35,7 +35,7 @@ type association struct {
 // offerDTLS is Offer for a leg that keys by DTLS.
 func (l *Leg) offerDTLS() ([]byte, error) {
 	s := &l.sig
-	if err := l.takePort(true, true); err != nil {
+	if err := l.takePort(true, true, netip.AddrPort{}); err != nil {
 		return nil, err
 	}
 	if s.dtls == nil {
@@ -66,7 +66,7 @@ func (l *Leg) answerDTLS(desc *sdp.Session, a sdp.Agreed) ([]byte, error) {
 		as = &association{id: randomName() + randomName()}
 		s.next = randomSSRC()
 	}
-	if err := l.takePort(!a.Mux, true); err != nil {
+	if err := l.takePort(!a.Mux, true, a.Remote); err != nil {
 		return nil, err
 	}
 	setup := "passive" // the phone begins, and opens its NAT for our packets

@@ -1,9 +1,11 @@
 package media
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 
 	"github.com/ringfence/ringfence/srtp"
 )
@@ -14,7 +16,13 @@ type keys struct {
 	rx *srtp.Receiver
 	// within says that the sender goes on under another key of its own: the key has an MKI, and not a packet is lost.
 	within *srtp.InlineKey
+	// more and gone are what changes among the keys the receiver holds, by MKI.
+	more []srtp.InlineKey
+	gone [][]byte
 }
+
+// receiverStays reports that the peer's keys stay as they are.
+func (k keys) receiverStays() bool { return k.rx == nil && k.more == nil }
 
 // offerKeys makes what the next offer brings: a key for every suite at first, then the key in force, or a new one if it is due.
 func (s *signalling) offerKeys(p srtp.Policy) error {
@@ -54,14 +62,25 @@ func (l *Leg) chooseKeys(values []string) (local, remote srtp.Crypto, err error)
 	s, p := &l.sig, l.eng.cfg.Policy
 	if s.suite != srtp.SuiteInvalid {
 		for _, v := range values {
-			if c, err := p.Params.ParseCrypto(v); err == nil && c.SameKeys(s.remote) {
-				local = s.local
-				local.Tag = c.Tag // the answer repeats the tag of this offer
-				return local, s.remote, nil
+			c, err := p.Params.ParseCrypto(v)
+			if err != nil || !c.SameKeys(s.remote) && !shareKey(c, s.remote) {
+				continue
 			}
+			local = s.local
+			local.Tag = c.Tag // the answer repeats the tag of this offer
+			return local, c, nil
 		}
 	}
 	return p.Answer(values)
+}
+
+// shareKey reports that b's keys change one by one, by their MKI, and not all at once.
+func shareKey(a, b srtp.Crypto) bool {
+	return a.Suite == b.Suite && slices.ContainsFunc(a.Keys, func(k srtp.InlineKey) bool { return len(k.MKI) > 0 && holdsKey(b, k) })
+}
+
+func holdsKey(c srtp.Crypto, k srtp.InlineKey) bool {
+	return slices.ContainsFunc(c.Keys, func(o srtp.InlineKey) bool { return bytes.Equal(o.MKI, k.MKI) && o.Key.Equal(k.Key) })
 }
 
 // arm makes protection for the keys that are not in force yet.
@@ -74,7 +93,20 @@ func (s *signalling) arm(local, remote srtp.Crypto) (k keys, err error) {
 			return keys{}, err
 		}
 	}
-	if fresh || !remote.SameKeys(s.remote) {
+	switch {
+	case !fresh && remote.SameKeys(s.remote):
+	case !fresh && shareKey(remote, s.remote):
+		for _, o := range remote.Keys {
+			if !holdsKey(s.remote, o) {
+				k.more = append(k.more, o)
+			}
+		}
+		for _, o := range s.remote.Keys {
+			if !holdsKey(remote, o) {
+				k.gone = append(k.gone, o.MKI)
+			}
+		}
+	default:
 		if k.rx, err = srtp.NewReceiver(remote, srtp.ReceiverConfig{}); err != nil {
 			if k.tx != nil {
 				k.tx.Close()
@@ -91,7 +123,7 @@ func (s *signalling) takeOver(local, remote srtp.Crypto, k keys) {
 		s.local.Zero()
 		s.rekey = false
 	}
-	if k.rx != nil {
+	if !k.receiverStays() {
 		s.remote.Zero()
 	}
 	s.local, s.remote, s.suite = local, remote, local.Suite

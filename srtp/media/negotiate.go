@@ -84,7 +84,7 @@ func (l *Leg) Offer(ctx context.Context) ([]byte, error) {
 	if s.dtls != nil || s.suite == srtp.SuiteInvalid && s.offered == nil && l.cfg.OfferDTLS {
 		return l.offerDTLS()
 	}
-	if err := l.takePort(true, false); err != nil {
+	if err := l.takePort(true, false, netip.AddrPort{}); err != nil {
 		return nil, err
 	}
 	if err := s.offerKeys(l.eng.cfg.Policy); err != nil {
@@ -140,7 +140,11 @@ func (l *Leg) answer(desc *sdp.Session) ([]byte, error) {
 	if !a.Mux {
 		s.mux = false // a re-offer may take rtcp-mux back
 	}
-	if err := l.takePort(!a.Mux, false); err != nil {
+	peer := a.Remote
+	if len(sourcesIn(desc, a.Index)) > 0 {
+		peer = netip.AddrPort{} // it can tell its calls apart
+	}
+	if err := l.takePort(!a.Mux, false, peer); err != nil {
 		return nil, err
 	}
 	if s.suite == srtp.SuiteInvalid || !local.SameKeys(s.local) {
@@ -282,7 +286,7 @@ func (l *Leg) install(a sdp.Agreed, k keys, moved bool) {
 	}
 	now := time.Now()
 	l.rx.mu.Lock()
-	l.rx.apply(a, k.rx, lifetimeOf(l.sig.remote), moved, now)
+	l.rx.apply(a, k, lifetimeOf(l.sig.remote), moved, now)
 	l.rx.mu.Unlock()
 	l.tx.mu.Lock()
 	l.tx.apply(a, k, moved, via, control, now)

@@ -10,11 +10,11 @@ import (
 	"github.com/ringfence/ringfence/srtp/sdp"
 )
 
-// takePort puts the leg on a port once, on one of its own if alone. split says that the peer may send RTCP to a port of its own.
-func (l *Leg) takePort(split, alone bool) error {
+// takePort puts the leg on a port once, on one of its own if alone. split says that the peer may send RTCP to a port of its own, peer where it is, if that is known.
+func (l *Leg) takePort(split, alone bool, peer netip.AddrPort) error {
 	s := &l.sig
 	if l.port.Load() == nil {
-		p, err := l.eng.place(l, alone)
+		p, err := l.eng.place(l, alone, peer)
 		if err != nil {
 			return err
 		}

@@ -43,8 +43,9 @@ func (s *socket) barrier() {
 }
 
 // place puts the leg on a port, the fullest that has room: the more legs on a socket, the more packets each system call moves. A leg whose first packets
-// cannot tell by themselves whose they are is placed alone.
-func (e *Engine) place(l *Leg, alone bool) (*port, error) {
+// cannot tell by themselves whose they are is placed alone. Two legs whose peers are at one address get different ports while there are few: a peer that
+// announces no source may tell its calls apart by nothing else.
+func (e *Engine) place(l *Leg, alone bool, peer netip.AddrPort) (*port, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -59,9 +60,10 @@ func (e *Engine) place(l *Leg, alone bool) (*port, error) {
 		return p, err
 	}
 	var best, spare *port
+	spread := peer.IsValid() && len(e.ports) < spreadPorts
 	for _, p := range e.ports {
 		switch {
-		case p.alone != nil:
+		case p.alone != nil || spread && p.serves(peer):
 		case p.legs < legsPerPort && (best == nil || p.legs > best.legs):
 			best = p
 		case spare == nil || p.legs < spare.legs:
@@ -82,6 +84,13 @@ func (e *Engine) place(l *Leg, alone bool) (*port, error) {
 	}
 	best.legs++
 	return best, nil
+}
+
+// serves reports that a leg of the port has its peer at addr.
+func (p *port) serves(addr netip.AddrPort) bool {
+	p.rtp.mu.Lock()
+	defer p.rtp.mu.Unlock()
+	return len(p.rtp.found.sources[addr]) > 0
 }
 
 // leave takes a leg off its port. A port without legs closes: nothing is open to strangers when there is no call.

@@ -76,8 +76,13 @@ type receiver struct {
 
 func (r *receiver) init() { r.mulaw, r.alaw, r.event = -1, -1, -1 }
 
-// apply takes over an agreement; recv is nil when the peer's key stayed.
-func (r *receiver) apply(a sdp.Agreed, recv *srtp.Receiver, lifetime uint64, moved bool, now time.Time) {
+// apply takes over an agreement and the peer's new key, if any.
+func (r *receiver) apply(a sdp.Agreed, k keys, lifetime uint64, moved bool, now time.Time) {
+	recv := k.rx
+	if k.more != nil && r.recv != nil {
+		r.change(k)
+		r.lifetime = lifetime
+	}
 	if recv != nil {
 		r.lifetime = lifetime
 		r.retire(now)
@@ -102,6 +107,16 @@ func (r *receiver) apply(a sdp.Agreed, recv *srtp.Receiver, lifetime uint64, mov
 	}
 	if a.DTMF.Name != "" {
 		r.event = int16(a.DTMF.PT)
+	}
+}
+
+// change takes keys into the receiver in force and drops others, so that its window and its counters go on.
+func (r *receiver) change(k keys) {
+	for _, mki := range k.gone {
+		_ = r.recv.RemoveKey(mki) // it holds that key and another one
+	}
+	for _, key := range k.more {
+		_ = r.recv.AddKey(key) // a description holds no more keys than a receiver
 	}
 }
 

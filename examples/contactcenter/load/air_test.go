@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,7 +44,7 @@ type air struct {
 	mu    sync.Mutex
 	next  uint32
 	slots [slots]map[*line]struct{}
-	peers sync.Map // netip.AddrPort of the server's leg -> *line
+	peers sync.Map // SSRC of the server's leg, as its description says -> *line
 }
 
 func newAir(t *testing.T) *air {
@@ -104,14 +107,14 @@ func (a *air) pace() {
 func (a *air) read(c *net.UDPConn) {
 	in, out := make([]byte, 1500), make([]byte, 1500)
 	for {
-		n, from, err := c.ReadFromUDPAddrPort(in)
+		n, _, err := c.ReadFromUDPAddrPort(in)
 		if err != nil {
 			return
 		}
 		if n < 12 || in[1] >= 192 && in[1] <= 223 { // RTCP
 			continue
 		}
-		if l, ok := a.peers.Load(netip.AddrPortFrom(from.Addr().Unmap(), from.Port())); ok {
+		if l, ok := a.peers.Load(binary.BigEndian.Uint32(in[8:])); ok {
 			l.(*line).hear(in[:n], out)
 		}
 	}
@@ -124,6 +127,7 @@ type line struct {
 	conn    *net.UDPConn
 	offered []srtp.Crypto
 	remote  netip.AddrPort
+	hears   uint32 // the server's source
 
 	tx     *srtp.Sender // of the pacer, once the line is in a slot
 	seq    uint16
@@ -177,7 +181,7 @@ func (l *line) Answer(_ context.Context, offer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return out, l.open(a.Remote, local, remote)
+	return out, l.open(desc, a, local, remote)
 }
 
 func (l *line) Accept(_ context.Context, answer []byte) error {
@@ -193,11 +197,11 @@ func (l *line) Accept(_ context.Context, answer []byte) error {
 	if err != nil {
 		return err
 	}
-	return l.open(a.Remote, local, remote)
+	return l.open(desc, a, local, remote)
 }
 
 // open begins to speak and to listen.
-func (l *line) open(remote netip.AddrPort, ours, theirs srtp.Crypto) error {
+func (l *line) open(desc *sdp.Session, a sdp.Agreed, ours, theirs srtp.Crypto) error {
 	tx, err := srtp.NewSender(ours, srtp.SenderConfig{})
 	if err != nil {
 		return err
@@ -205,11 +209,18 @@ func (l *line) open(remote netip.AddrPort, ours, theirs srtp.Crypto) error {
 	if l.rx, err = srtp.NewReceiver(theirs, srtp.ReceiverConfig{}); err != nil {
 		return err
 	}
-	l.remote, l.tx, l.seq = remote, tx, srtp.RandomSequence()
+	l.remote, l.tx, l.seq = a.Remote, tx, srtp.RandomSequence()
 	var b [4]byte
 	rand.Read(b[:])
 	l.ts = binary.BigEndian.Uint32(b[:])
-	l.air.peers.Store(remote, l)
+	named, _ := desc.Media[a.Index].Attr("ssrc")
+	id, _, _ := strings.Cut(named, " ")
+	ssrc, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return fmt.Errorf("the server names no source: %w", err)
+	}
+	l.hears = uint32(ssrc)
+	l.air.peers.Store(l.hears, l)
 	l.air.mu.Lock()
 	defer l.air.mu.Unlock()
 	l.air.slots[l.id%slots][l] = struct{}{}
@@ -218,7 +229,7 @@ func (l *line) open(remote netip.AddrPort, ours, theirs srtp.Crypto) error {
 
 // close ends the line's media. What is still under way to it is nobody's.
 func (l *line) close() {
-	l.air.peers.CompareAndDelete(l.remote, l)
+	l.air.peers.CompareAndDelete(l.hears, l)
 	l.air.mu.Lock()
 	defer l.air.mu.Unlock()
 	delete(l.air.slots[l.id%slots], l)
