@@ -65,7 +65,7 @@ func (n *node) onCall(ctx context.Context, c *sip.Call) {
 
 // answer opens the caller's leg and accepts the call.
 func (s *site) answer(ctx context.Context, c *sip.Call) (*media.Leg, error) {
-	leg, err := s.node.newLeg(c.Transport() == "WSS", c.Secure())
+	leg, err := s.newLeg(c.Transport() == "WSS", c.Secure(), media.ProposeSDES, c.RemoteAddr())
 	if err != nil {
 		_ = c.Reject(503)
 		return nil, err
@@ -74,6 +74,10 @@ func (s *site) answer(ctx context.Context, c *sip.Call) (*media.Leg, error) {
 	if err := c.Answer(ctx, leg); err != nil {
 		leg.Close()
 		return nil, err
+	}
+	s.node.keys.watch(leg, c)
+	if user := c.User(); user != "" && c.Transport() != "WSS" {
+		s.keying.learn(user, leg)
 	}
 	s.mu.Lock()
 	l := s.lamps[c]

@@ -55,11 +55,16 @@ func (l listenConfig) allowed() ([]netip.Prefix, error) {
 	return out, nil
 }
 
+// minKeyLifetime is 20 seconds of media: the last eighth is time enough for a re-INVITE.
+const minKeyLifetime = 1000
+
 type mediaConfig struct {
 	Address string `hcl:"address"`           // where RTP is received, and what descriptions name
 	PortMin int    `hcl:"port_min,optional"` // zero: ports the system picks
 	PortMax int    `hcl:"port_max,optional"`
 	Timeout string `hcl:"timeout,optional"` // silence after which a call is given up; empty: 30s
+	// KeyLifetime is how many packets an SDES key of ours protects at most; a re-INVITE brings a new one in time. 1000 or more; zero: the limits of RFC 3711.
+	KeyLifetime int `hcl:"key_lifetime,optional"`
 }
 
 // tlsConfig names a certificate of the operator's. Without it the program makes its own authority.
@@ -178,6 +183,9 @@ func (c *config) validate() error {
 	}
 	if _, err := duration(c.Media.Timeout, 0); err != nil {
 		return fmt.Errorf("media.timeout: %w", err)
+	}
+	if n := c.Media.KeyLifetime; n != 0 && n < minKeyLifetime {
+		return fmt.Errorf("media.key_lifetime: %d packets are fewer than %d", n, minKeyLifetime)
 	}
 	names, domains := map[string]bool{}, map[string]bool{}
 	for _, t := range c.Tenants {

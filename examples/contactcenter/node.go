@@ -21,6 +21,7 @@ import (
 	"github.com/ringfence/ringfence/sip/stir"
 	"github.com/ringfence/ringfence/sip/toll"
 	"github.com/ringfence/ringfence/sip/trunk"
+	"github.com/ringfence/ringfence/srtp"
 	"github.com/ringfence/ringfence/srtp/media"
 	"github.com/ringfence/ringfence/srtp/webrtc"
 	"github.com/ringfence/ringfence/tenant"
@@ -40,7 +41,8 @@ type node struct {
 	bindings  *bindstore.Store // what of the registrar survives a restart
 	engine    *media.Engine    // legs of phones
 	browsers  *webrtc.Engine   // legs of browsers, which live in engine
-	carriers  *trunk.Group     // nil: no way outside
+	keys      keyKeeper
+	carriers  *trunk.Group // nil: no way outside
 	plan      trunk.Plan
 	toll      *toll.Guard
 	verifier  *stir.Verifier // nil: callers are not checked
@@ -88,7 +90,8 @@ func newNode(ctx context.Context, cfg *config, dep *deployment, out io.Writer, l
 	if err != nil {
 		return nil, errors.Join(err, n.bindings.Close())
 	}
-	if n.engine, err = media.New(media.Config{Addr: addr, PortMin: uint16(cfg.Media.PortMin), PortMax: uint16(cfg.Media.PortMax), Timeout: timeout, Logger: log}); err != nil {
+	if n.engine, err = media.New(media.Config{Addr: addr, PortMin: uint16(cfg.Media.PortMin), PortMax: uint16(cfg.Media.PortMax), Timeout: timeout, Logger: log,
+		Policy: srtp.Policy{Announce: srtp.Announce{Lifetime: uint64(cfg.Media.KeyLifetime)}}}); err != nil {
 		return nil, errors.Join(err, n.bindings.Close())
 	}
 	if n.browsers, err = webrtc.New(webrtc.Config{Media: n.engine, Addr: addr, PortMin: uint16(cfg.Media.PortMin), PortMax: uint16(cfg.Media.PortMax)}); err != nil {
@@ -134,15 +137,6 @@ func (n *node) closeMedia() error {
 	return errors.Join(err, n.browsers.Close())
 }
 
-// newLeg opens a leg for a phone, or for a browser, whose keys are agreed by DTLS.
-func (n *node) newLeg(browser, secure bool) (*media.Leg, error) {
-	cfg := media.LegConfig{SignallingSecure: secure}
-	if browser {
-		return n.browsers.NewLeg(cfg)
-	}
-	return n.engine.NewLeg(cfg)
-}
-
 func (n *node) closeCarriers() error {
 	if n.carriers == nil {
 		return nil
@@ -185,8 +179,12 @@ func (n *node) realm(domain, serverName string) (sip.Realm, error) {
 func (n *node) run(ctx context.Context, hurry context.Context, out io.Writer) error {
 	var wg sync.WaitGroup
 	quit := make(chan struct{})
-	wg.Add(2)
+	wg.Add(3)
 	go func() { // stopped by quit, waited for below
+		defer wg.Done()
+		n.keepKeys(quit)
+	}()
+	go func() { // as above
 		defer wg.Done()
 		n.followPresence(quit)
 	}()

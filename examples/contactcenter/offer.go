@@ -82,8 +82,30 @@ func (s *site) ring(ctx context.Context, user, from string, ringing func()) (*se
 	return nil, err
 }
 
+// ringFlow calls one device. If its phone refuses before it rings what the user's phone spoke last, it is another phone: it is asked again, the other way.
 func (s *site) ringFlow(ctx context.Context, b registrar.Binding, user, from string, ringing func()) (*session, error) {
-	leg, err := s.node.newLeg(behindWebSocket(b), true)
+	if behindWebSocket(b) {
+		return s.ringKeyed(ctx, b, user, from, ringing, media.ProposeSDES)
+	}
+	propose := s.keying.of(user)
+	ses, err := s.ringKeyed(ctx, b, user, from, ringing, propose)
+	if notAcceptable(err) {
+		s.keying.forget(user)
+		if propose == media.ProposeBoth {
+			propose = media.ProposeDTLS // a phone that takes no RTP/SAVP at all
+		} else {
+			propose = media.ProposeBoth
+		}
+		ses, err = s.ringKeyed(ctx, b, user, from, ringing, propose)
+	}
+	if err == nil {
+		s.keying.learn(user, ses.leg)
+	}
+	return ses, err
+}
+
+func (s *site) ringKeyed(ctx context.Context, b registrar.Binding, user, from string, ringing func(), propose media.Proposal) (*session, error) {
+	leg, err := s.newLeg(behindWebSocket(b), true, propose, "")
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +128,7 @@ func (s *site) ringFlow(ctx context.Context, b registrar.Binding, user, from str
 		leg.Close()
 		return nil, err
 	}
+	s.node.keys.watch(leg, call)
 	call.OnDigit(func(d byte) { _ = leg.InjectDigit(d) }) // INFO; a leg that is closed needs none
 	return &session{agent: user, call: call, leg: leg}, nil
 }

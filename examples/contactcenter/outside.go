@@ -80,12 +80,13 @@ func (s *site) dialOut(ctx context.Context, c *sip.Call, number string) (*media.
 	}
 	out, err := s.node.carriers.Dial(ctx, call, func(context.Context, string) (sip.Media, error) {
 		var err error
-		far, err = s.node.newLeg(false, true)
+		far, err = s.newLeg(false, true, media.ProposeSDES, "")
 		return far, err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
+	s.node.keys.watch(far, out)
 	out.OnDigit(func(d byte) { _ = far.InjectDigit(d) }) // INFO; a leg that is closed needs none
 	return far, out, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/ringfence/ringfence/sip"
 	sipevent "github.com/ringfence/ringfence/sip/event"
 	"github.com/ringfence/ringfence/sip/stir"
+	"github.com/ringfence/ringfence/srtp/dtls"
 	"github.com/ringfence/ringfence/tenant"
 )
 
@@ -34,7 +35,10 @@ type site struct {
 	numbers map[string]*ivr.Flow
 	signer  *stir.Signer // nil: calls outside are not signed
 	router  *tenant.Principal
-	agents  map[string]bool // users who may answer queues; read-only
+	// identity is what the tenant's legs prove themselves with by DTLS-SRTP; new with each start, because only descriptions vouch for it.
+	identity *dtls.Identity
+	keying   keying
+	agents   map[string]bool // users who may answer queues; read-only
 
 	center   *acd.Center
 	acdStore *acdstore.Store
@@ -72,6 +76,9 @@ func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
 	s := &site{
 		name: tc.Name, cfg: tc, tenant: t, node: n, log: n.log.With("tenant", tc.Name), prompts: p, program: program, numbers: map[string]*ivr.Flow{},
 		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{}, waived: map[string]time.Time{}, consultations: map[*sip.Call]*consultation{}, lamps: map[*sip.Call]*lamp{}, dialogs: map[string]map[string]sipevent.Dialog{},
+	}
+	if s.identity, err = dtls.NewIdentity(time.Now()); err != nil {
+		return nil, err
 	}
 	for _, num := range tc.Numbers {
 		if s.numbers[num.Number], err = program.Flow(num.Flow); err != nil {

@@ -44,6 +44,23 @@ func (l *Leg) offerDTLS() ([]byte, error) {
 	return l.render(sdp.Offer(l.localDTLS("actpass", s.dtls.id)), s.sourceNow())
 }
 
+// offerBoth is Offer for a leg that leaves the choice to the peer.
+func (l *Leg) offerBoth() ([]byte, error) {
+	s := &l.sig
+	if err := l.takePort(true, true, netip.AddrPort{}); err != nil {
+		return nil, err
+	}
+	if err := s.offerKeys(l.eng.cfg.Policy); err != nil {
+		return nil, err
+	}
+	if s.either == nil {
+		s.either = &association{id: randomName() + randomName()}
+	}
+	d := l.localDTLS("actpass", s.either.id)
+	d.Keying, d.Crypto = sdp.KeySDES|sdp.KeyDTLS, l.local(s.offered...).Crypto
+	return l.render(sdp.Offer(d), s.next)
+}
+
 func (l *Leg) localDTLS(setup, id string) sdp.Local {
 	d := l.local()
 	d.Keying, d.Fingerprints, d.Setup, d.TLSID = sdp.KeyDTLS, []string{l.cfg.DTLS.Fingerprint().String()}, setup, id
@@ -102,6 +119,9 @@ func (l *Leg) answerDTLS(desc *sdp.Session, a sdp.Agreed) ([]byte, error) {
 func (l *Leg) acceptDTLS(desc *sdp.Session, a sdp.Agreed) error {
 	s := &l.sig
 	as := s.dtls
+	if as == nil {
+		as = s.either
+	}
 	if as.conn != nil && !as.goesOn(a) {
 		as = &association{id: as.id}
 		s.next = randomSSRC()
@@ -110,6 +130,10 @@ func (l *Leg) acceptDTLS(desc *sdp.Session, a sdp.Agreed) error {
 	if err != nil {
 		return err
 	}
+	for _, c := range s.offered {
+		c.Zero() // the peer has taken none of them
+	}
+	s.offered, s.either = nil, nil
 	s.history.Received(desc)
 	l.takeUp(as, a, desc, fresh)
 	return nil

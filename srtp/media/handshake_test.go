@@ -45,7 +45,7 @@ func verified(t testing.TB, l *media.Leg) {
 func TestDTLSKeysALegBothWays(t *testing.T) {
 	leaktest.Check(t)
 	e := newEngine(t, media.Config{})
-	phone, leg := dtlsLeg(t, e, media.LegConfig{OfferDTLS: true}), dtlsLeg(t, e, media.LegConfig{})
+	phone, leg := dtlsLeg(t, e, media.LegConfig{Propose: media.ProposeDTLS}), dtlsLeg(t, e, media.LegConfig{})
 	negotiate(t, phone, leg)
 	heard, back := newEar(), newEar()
 	phone.SetTap(heard)
@@ -76,7 +76,7 @@ func TestDTLSKeysALegBothWays(t *testing.T) {
 
 func TestDTLSAndSDESLegsAreBridged(t *testing.T) {
 	e := newEngine(t, media.Config{})
-	a, toA := dtlsLeg(t, e, media.LegConfig{OfferDTLS: true}), dtlsLeg(t, e, media.LegConfig{})
+	a, toA := dtlsLeg(t, e, media.LegConfig{Propose: media.ProposeDTLS}), dtlsLeg(t, e, media.LegConfig{})
 	negotiate(t, a, toA)
 	b, toB := pair(t, e)
 	br, err := media.NewBridge(toA, toB)
@@ -93,7 +93,7 @@ func TestDTLSAndSDESLegsAreBridged(t *testing.T) {
 func TestWrongCertificateEndsTheLeg(t *testing.T) {
 	leaktest.Check(t)
 	e := newEngine(t, media.Config{})
-	phone, leg := dtlsLeg(t, e, media.LegConfig{OfferDTLS: true}), dtlsLeg(t, e, media.LegConfig{})
+	phone, leg := dtlsLeg(t, e, media.LegConfig{Propose: media.ProposeDTLS}), dtlsLeg(t, e, media.LegConfig{})
 	ctx := context.Background()
 	offer, err := phone.Offer(ctx)
 	require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestWrongCertificateEndsTheLeg(t *testing.T) {
 func TestDTLSOffersThatAreRefused(t *testing.T) {
 	e := newEngine(t, media.Config{})
 	ctx := context.Background()
-	offer, err := dtlsLeg(t, e, media.LegConfig{OfferDTLS: true}).Offer(ctx)
+	offer, err := dtlsLeg(t, e, media.LegConfig{Propose: media.ProposeDTLS}).Offer(ctx)
 	require.NoError(t, err)
 	_, err = newLeg(t, e).Answer(ctx, offer)
 	require.Error(t, err, "a leg without a certificate cannot")
@@ -136,7 +136,7 @@ func TestDTLSOffersThatAreRefused(t *testing.T) {
 	weak := append(without("fingerprint"), "a=fingerprint:sha-1 "+strings.Repeat("AB:", 19)+"AB\r\n"...)
 	_, err = dtlsLeg(t, e, media.LegConfig{}).Answer(ctx, weak)
 	require.ErrorIs(t, err, dtls.ErrWeakFingerprint)
-	_, err = e.NewLeg(media.LegConfig{SignallingSecure: true, OfferDTLS: true})
+	_, err = e.NewLeg(media.LegConfig{SignallingSecure: true, Propose: media.ProposeDTLS})
 	require.ErrorIs(t, err, media.ErrConfig)
 	plain, err := e.NewLeg(media.LegConfig{DTLS: identity(t)})
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestDTLSGoesBeforeSDES(t *testing.T) {
 // A stranger who sends handshakes from elsewhere, first and often, does not keep the phone out.
 func TestStrangersDoNotDisturbAHandshake(t *testing.T) {
 	e := newEngine(t, media.Config{})
-	phone, leg := dtlsLeg(t, e, media.LegConfig{OfferDTLS: true}), dtlsLeg(t, e, media.LegConfig{})
+	phone, leg := dtlsLeg(t, e, media.LegConfig{Propose: media.ProposeDTLS}), dtlsLeg(t, e, media.LegConfig{})
 	ctx := context.Background()
 	offer, err := phone.Offer(ctx)
 	require.NoError(t, err)
@@ -191,7 +191,7 @@ func portIn(t *testing.T, desc []byte) netip.AddrPort {
 func TestNewCertificateIsANewHandshake(t *testing.T) {
 	e := newEngine(t, media.Config{})
 	leg := dtlsLeg(t, e, media.LegConfig{})
-	first, second := dtlsLeg(t, e, media.LegConfig{OfferDTLS: true}), dtlsLeg(t, e, media.LegConfig{OfferDTLS: true})
+	first, second := dtlsLeg(t, e, media.LegConfig{Propose: media.ProposeDTLS}), dtlsLeg(t, e, media.LegConfig{Propose: media.ProposeDTLS})
 	negotiate(t, first, leg)
 	verified(t, leg)
 	_ = first.Close()
@@ -202,4 +202,25 @@ func TestNewCertificateIsANewHandshake(t *testing.T) {
 	require.NoError(t, leg.Play(within(t, 10*time.Second), tone(t, 700, 400*time.Millisecond)))
 	heard.wait(t, 15)
 	assert.InDelta(t, 700, heard.pitch(), 3)
+}
+
+// A phone of which nobody knows what it speaks is offered both, and takes what it has.
+func TestThePhoneChoosesHowToKey(t *testing.T) {
+	e := newEngine(t, media.Config{})
+	for name, phone := range map[string]*media.Leg{"SDES": newLeg(t, e), "DTLS-SRTP": dtlsLeg(t, e, media.LegConfig{})} {
+		t.Run(name, func(t *testing.T) {
+			leg := dtlsLeg(t, e, media.LegConfig{Propose: media.ProposeBoth})
+			negotiate(t, leg, phone)
+			heard := newEar()
+			phone.SetTap(heard)
+			require.NoError(t, leg.Play(within(t, 10*time.Second), tone(t, 700, 300*time.Millisecond)))
+			heard.wait(t, 10)
+			assert.InDelta(t, 700, heard.pitch(), 3)
+			assert.Equal(t, name, leg.Security().KeyMethod)
+			negotiate(t, leg, phone)
+			negotiate(t, phone, leg)
+			require.NoError(t, leg.Play(within(t, 10*time.Second), tone(t, 700, 100*time.Millisecond)))
+			heard.wait(t, 5)
+		})
+	}
 }

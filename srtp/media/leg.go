@@ -25,11 +25,23 @@ type LegConfig struct {
 	Near netip.Addr
 	// DTLS is the certificate the leg proves itself with by DTLS-SRTP (RFC 5763), one for each tenant. If nil, the leg speaks SDES only.
 	DTLS *dtls.Identity
-	// OfferDTLS makes the first Offer propose DTLS-SRTP in place of SDES; it needs DTLS. An Answer follows the peer's offer. If zero, Offer proposes SDES.
-	OfferDTLS bool
+	// Propose is how the first Offer proposes to agree on keys; an Answer follows the peer's offer. ProposeDTLS and ProposeBoth need DTLS. If zero, ProposeSDES.
+	Propose Proposal
 	// Codecs are the audio codecs, "PCMU" and "PCMA", best first. If zero, PCMU, PCMA.
 	Codecs []string
 }
+
+// Proposal is how an offer proposes to agree on keys.
+type Proposal uint8
+
+// The proposals.
+const (
+	ProposeSDES Proposal = iota // crypto attributes, RFC 4568
+	ProposeDTLS                 // DTLS-SRTP over UDP/TLS/RTP/SAVP, RFC 5763
+	// ProposeBoth writes both into one RTP/SAVP stream, for a phone of which nobody knows what it speaks; its answer has one of them. A leg that proposes
+	// DTLS has a port to itself, so propose what is known where it is known.
+	ProposeBoth
+)
 
 func (c LegConfig) withDefaults() LegConfig {
 	if len(c.Codecs) == 0 {
@@ -41,8 +53,8 @@ func (c LegConfig) withDefaults() LegConfig {
 }
 
 func (c LegConfig) validate() error {
-	if c.OfferDTLS && c.DTLS == nil {
-		return fmt.Errorf("%w: OfferDTLS without DTLS", ErrConfig)
+	if c.Propose > ProposeBoth || c.Propose != ProposeSDES && c.DTLS == nil {
+		return fmt.Errorf("%w: Propose without DTLS", ErrConfig)
 	}
 	for i, name := range c.Codecs {
 		if name != sdp.PCMU && name != sdp.PCMA || slices.Contains(c.Codecs[:i], name) {

@@ -33,7 +33,8 @@ type signalling struct {
 	next    uint32        // of the stream under the key after it
 	cname   string
 
-	dtls *association // DTLS-SRTP in place of SDES
+	dtls   *association // DTLS-SRTP in place of SDES
+	either *association // proposed beside SDES, and not answered yet
 }
 
 func (s *signalling) wipe() {
@@ -81,8 +82,12 @@ func (l *Leg) Offer(ctx context.Context) ([]byte, error) {
 	if l.via != nil {
 		return l.via.Offer(ctx)
 	}
-	if s.dtls != nil || s.suite == srtp.SuiteInvalid && s.offered == nil && l.cfg.OfferDTLS {
+	fresh := s.suite == srtp.SuiteInvalid && s.offered == nil && s.dtls == nil
+	switch {
+	case s.dtls != nil || fresh && l.cfg.Propose == ProposeDTLS:
 		return l.offerDTLS()
+	case s.either != nil || fresh && l.cfg.Propose == ProposeBoth:
+		return l.offerBoth()
 	}
 	if err := l.takePort(true, false, netip.AddrPort{}); err != nil {
 		return nil, err
@@ -193,8 +198,11 @@ func (l *Leg) Accept(ctx context.Context, answer []byte) error {
 		return err
 	}
 	keying := sdp.KeySDES
-	if s.dtls != nil {
+	switch {
+	case s.dtls != nil:
 		keying = sdp.KeyDTLS
+	case s.either != nil:
+		keying = sdp.KeySDES | sdp.KeyDTLS
 	}
 	a, err := sdp.Accept(desc, sdp.Local{Codecs: l.cfg.Codecs, Keying: keying, History: &s.history})
 	if err != nil {
@@ -203,7 +211,7 @@ func (l *Leg) Accept(ctx context.Context, answer []byte) error {
 	if err := l.checkFamily(a); err != nil {
 		return err
 	}
-	if s.dtls != nil {
+	if s.dtls != nil || s.either != nil && len(a.Crypto) == 0 {
 		return l.acceptDTLS(desc, a)
 	}
 	local, remote, err := l.eng.cfg.Policy.Accept(s.offered, a.Crypto)
@@ -214,6 +222,7 @@ func (l *Leg) Accept(ctx context.Context, answer []byte) error {
 	if err := l.apply(a, local, remote); err != nil {
 		return err
 	}
+	s.either = nil
 	l.expect(desc, a)
 	return nil
 }

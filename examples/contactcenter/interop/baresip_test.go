@@ -40,7 +40,8 @@ type phoneConfig struct {
 	index int     // tells ports of phones on one cable apart
 	freq  float64 // what it says
 	codec string
-	auto  bool // answers by itself
+	auto  bool   // answers by itself
+	keys  string // baresip's name of how it agrees on keys; empty: srtp-mand
 }
 
 // newPhone starts a baresip and returns when it has registered.
@@ -64,8 +65,11 @@ func newPhone(t *testing.T, l *lan, s *server, c phoneConfig) *phone {
 	if c.auto {
 		mode = "auto"
 	}
-	account := fmt.Sprintf("<sip:%s@acme.localhost;transport=tls>;auth_pass=%s;outbound=\"sip:%s:%d;transport=tls\";mediaenc=srtp-mand;audio_codecs=%s/8000/1;regint=60;answermode=%s\n",
-		c.user, s.password(c.user, "acme.localhost"), l.serverIP, s.site.SIP, c.codec, mode)
+	if c.keys == "" {
+		c.keys = "srtp-mand"
+	}
+	account := fmt.Sprintf("<sip:%s@acme.localhost;transport=tls>;auth_pass=%s;outbound=\"sip:%s:%d;transport=tls\";mediaenc=%s;audio_codecs=%s/8000/1;regint=60;answermode=%s\n",
+		c.user, s.password(c.user, "acme.localhost"), l.serverIP, s.site.SIP, c.keys, c.codec, mode)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "accounts"), []byte(account), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "contacts"), nil, 0o600))
 	p.log = background(t, in(l.phones, "baresip", "-f", dir, "-v", "-s"))

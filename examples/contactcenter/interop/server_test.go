@@ -45,6 +45,10 @@ type server struct {
 type event struct {
 	Event, Tenant, Call, Queue, Agent, Cause, Recording string
 	Record                                              *struct{ Outcome, Cause, Agent, Queue, Overflow string }
+	Legs                                                []struct {
+		Leg, Media, Keys string
+		Authentic        bool
+	}
 }
 
 type siteConfig struct {
