@@ -254,7 +254,7 @@ func (l *Leg) render(desc *sdp.Session, ssrc uint32) ([]byte, error) {
 	s := &l.sig
 	for i := range desc.Media {
 		if m := &desc.Media[i]; m.Kind == "audio" && m.Port != 0 {
-			m.Attrs = append(m.Attrs, sdp.Attr{Name: "ssrc", Value: fmt.Sprintf("%d cname:%s", ssrc, s.cname)})
+			m.Attrs = append(m.Attrs, sdp.Attr{Name: "rtcp-xr", Value: "voip-metrics"}, sdp.Attr{Name: "ssrc", Value: fmt.Sprintf("%d cname:%s", ssrc, s.cname)})
 		}
 	}
 	out, err := s.history.Marshal(desc)

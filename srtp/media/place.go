@@ -43,6 +43,9 @@ func (l *Leg) leavePort() {
 func (l *Leg) expect(desc *sdp.Session, a sdp.Agreed) {
 	p := l.port.Load()
 	sources := sourcesIn(desc, a.Index)
+	l.tx.mu.Lock()
+	l.tx.xr = l.tx.xr || wantsXR(desc, a.Index)
+	l.tx.mu.Unlock()
 	p.rtp.expect(l, a.Remote, sources)
 	if !a.Mux {
 		p.rtcp.expect(l, a.RemoteRTCP, sources)

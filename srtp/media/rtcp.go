@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+
+	"github.com/ringfence/ringfence/srtp/internal/quality"
 )
 
 // reporter schedules a leg's RTCP.
@@ -29,6 +31,8 @@ type peerReport struct {
 	jitter   uint32 // timestamp units
 	rtt      time.Duration
 	ssrc     uint32
+	expected uint64 // packets of ours up to the peer's last report
+	metrics  *quality.Metrics
 }
 
 // report sends what is due. It runs on the pacer.
@@ -40,8 +44,10 @@ func (l *Leg) report(now time.Time, box *outbox) {
 	if !due {
 		return
 	}
+	codec := l.Codec()
 	r.mu.Lock()
 	block, have := r.block(now)
+	metrics := r.metrics(codec)
 	r.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -52,6 +58,9 @@ func (l *Leg) report(now time.Time, box *outbox) {
 	pkt, err := t.compose(block, have, now).Marshal()
 	if err != nil {
 		return // cannot happen: every field is ours
+	}
+	if have && t.xr {
+		pkt = appendXR(pkt, t.ssrc(), metrics)
 	}
 	if t.wire != nil {
 		if err := t.wire.WriteRTCP(pkt); err != nil {
@@ -149,33 +158,42 @@ func (l *Leg) receiveRTCP(d *datagram, own bool) bool {
 // learn takes what an authentic RTCP packet says.
 func (l *Leg) learn(pkt []byte, now time.Time) {
 	l.tx.mu.Lock()
-	ours := l.tx.ssrc()
+	ours, sent := l.tx.ssrc(), l.tx.sent
 	l.tx.mu.Unlock()
 	packets, err := rtcp.Unmarshal(pkt)
 	if err != nil {
 		return // authentic nonsense: nothing to learn from it
 	}
 	r := &l.rx
+	metrics := readXR(pkt, ours)
+	if metrics != nil {
+		l.tx.mu.Lock()
+		l.tx.xr = true // who sends them wants them
+		l.tx.mu.Unlock()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if metrics != nil {
+		r.peer.metrics = metrics
+	}
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.SenderReport:
 			r.peer.lastSR, r.peer.lastSRAt = uint32(p.NTPTime>>16), now
-			r.peer.learn(p.Reports, ours, now)
+			r.peer.learn(p.Reports, ours, sent, now)
 		case *rtcp.ReceiverReport:
-			r.peer.learn(p.Reports, ours, now)
+			r.peer.learn(p.Reports, ours, sent, now)
 		}
 	}
 }
 
 // learn takes what the peer says about our source.
-func (p *peerReport) learn(blocks []rtcp.ReceptionReport, ours uint32, now time.Time) {
+func (p *peerReport) learn(blocks []rtcp.ReceptionReport, ours uint32, sent uint64, now time.Time) {
 	for _, b := range blocks {
 		if b.SSRC != ours {
 			continue
 		}
-		p.ssrc, p.lost, p.fraction, p.jitter = b.SSRC, b.TotalLost, b.FractionLost, b.Jitter
+		p.ssrc, p.lost, p.fraction, p.jitter, p.expected = b.SSRC, b.TotalLost, b.FractionLost, b.Jitter, sent
 		if b.LastSenderReport == 0 {
 			continue
 		}

@@ -22,17 +22,20 @@ type Stats struct {
 	RemoteLost   uint32        // packets of ours the peer reports lost
 	RemoteJitter time.Duration // jitter the peer reports
 	RoundTrip    time.Duration // from RTCP; zero: not known yet
+	Heard        Quality       // what the peer sends, as it arrives here
+	HeardByPeer  Quality       // what we send, as the peer reports it
 	OneWay       bool          // both sides should send, and for 3 s only one did
 }
 
 // Stats returns the counters so far. It is cheap enough to be called for every leg once a second.
 func (l *Leg) Stats() Stats {
 	r, t := &l.rx, &l.tx
+	codec := l.Codec()
 	r.mu.Lock()
 	s := Stats{
 		Received:     r.stream.total,
 		Lost:         r.stream.totalOut + r.stream.lost(),
-		Jitter:       time.Duration(r.stream.jitter/16) * time.Second / clockRate,
+		Jitter:       r.stream.spread(),
 		Strangers:    r.strangers,
 		AuthFailures: r.authFailures,
 		Replays:      r.replays,
@@ -41,8 +44,10 @@ func (l *Leg) Stats() Stats {
 		DigitsLost:   r.lostDigits,
 		LastReceived: r.last,
 		RemoteLost:   r.peer.lost,
-		RemoteJitter: time.Duration(r.peer.jitter) * time.Second / clockRate,
+		RemoteJitter: ticks(r.peer.jitter),
 		RoundTrip:    r.peer.rtt,
+		Heard:        r.heard(codec),
+		HeardByPeer:  r.heardByPeer(codec),
 	}
 	if r.recv != nil {
 		c := r.recv.Stats()

@@ -1,6 +1,13 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/ringfence/ringfence/srtp/internal/quality"
+)
+
+// burstLimit bounds what one packet counts as lost: a jump of the sequence is no loss of seconds.
+const burstLimit = 250
 
 // stream keeps the reception statistics of RFC 3550 appendix A for the peer's current source.
 type stream struct {
@@ -16,11 +23,12 @@ type stream struct {
 
 	total    uint64 // received over all sources
 	totalOut uint64 // lost over all earlier sources
+	bursts   quality.Bursts
 }
 
 // reset begins a new source and keeps the sums.
 func (s *stream) reset() {
-	*s = stream{total: s.total, totalOut: s.totalOut + s.lost()}
+	*s = stream{total: s.total, totalOut: s.totalOut + s.lost(), bursts: s.bursts}
 }
 
 func (s *stream) update(p *packet, now time.Time) {
@@ -35,7 +43,11 @@ func (s *stream) update(p *packet, now time.Time) {
 	step := p.seq - uint16(s.highest)
 	if step != 0 && step < 1<<15 {
 		s.highest += uint32(step)
+		for range min(step-1, burstLimit) {
+			s.bursts.Lost()
+		}
 	}
+	s.bursts.Received()
 	if p.kind == kindEvent {
 		return // its timestamp stands still, which is not jitter
 	}
@@ -47,6 +59,9 @@ func (s *stream) update(p *packet, now time.Time) {
 	}
 	s.jitter += d - (s.jitter+8)/16
 }
+
+// spread is the jitter as a time.
+func (s *stream) spread() time.Duration { return time.Duration(s.jitter/16) * time.Second / clockRate }
 
 // arrival is now in timestamp units.
 func arrival(now time.Time) int64 { return now.UnixMicro() * (clockRate / 1000) / 1000 }

@@ -26,6 +26,7 @@ type transmitter struct {
 	moved    netip.AddrPort // by latching; valid: it wins
 	movedCtl netip.AddrPort
 	sends    bool
+	xr       bool // the peer wants VoIP metrics
 	keying   bool // the first keys are being made, by DTLS
 	codec    string
 	pt       uint8
