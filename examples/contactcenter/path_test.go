@@ -45,7 +45,9 @@ func TestCallerReachesAgentThroughTheMenu(t *testing.T) {
 	require.Len(t, legs, 2, "no leg without a security record")
 	for i, name := range []string{"caller", "agent"} {
 		verified := []string{"password", "registration"}[i]
-		require.Equal(t, protection{name, "TLS", "TLS 1.3", legs[i].Cipher, verified, "AEAD_AES_256_GCM", "SDES", true}, legs[i])
+		require.Equal(t, protection{name, "TLS", "TLS 1.3", legs[i].Cipher, verified, "AEAD_AES_256_GCM", "SDES", true, legs[i].Sound}, legs[i])
+		require.NotNil(t, legs[i].Sound)
+		require.Greater(t, legs[i].Sound.MOS, 4.0)
 		require.Contains(t, legs[i].Cipher, "TLS_")
 	}
 	eventually(t, "the agent is ready again", func() bool {
