@@ -1,0 +1,9 @@
+package srtptest_test
+
+import (
+	"testing"
+
+	"github.com/ringfence/ringfence/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
