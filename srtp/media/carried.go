@@ -1,6 +1,7 @@
 package media
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/ringfence/ringfence/srtp/internal/carrier"
@@ -8,7 +9,7 @@ import (
 )
 
 // NewCarriedLeg returns a leg whose media attach's carrier negotiates, protects and carries, such as a browser's over ICE and DTLS-SRTP.
-// Its types are internal, so only packages of srtp can call it: a program makes such legs with srtp/webrtc. The error is ErrClosed or wraps
+// Its types are internal, so only packages of srtp can call it: a program makes such legs with srtp/webrtc, and unprotected ones with srtp/insecureleg. The error is ErrClosed or wraps
 // ErrConfig; attach is not called then.
 func (e *Engine) NewCarriedLeg(cfg LegConfig, attach func(carrier.Port) carrier.Carrier) (*Leg, error) {
 	cfg = cfg.withDefaults()
@@ -28,6 +29,19 @@ func (e *Engine) NewCarriedLeg(cfg LegConfig, attach func(carrier.Port) carrier.
 
 // handle is what a carrier may do with its leg.
 type handle struct{ l *Leg }
+
+// Local implements carrier.Port.
+func (p handle) Local() (addr netip.Addr, portMin, portMax uint16) {
+	c := &p.l.eng.cfg
+	return c.Addr, c.PortMin, c.PortMax
+}
+
+// Stranger implements carrier.Port.
+func (p handle) Stranger() {
+	p.l.rx.mu.Lock()
+	p.l.rx.strangers++
+	p.l.rx.mu.Unlock()
+}
 
 // Agree implements carrier.Port.
 func (p handle) Agree(a sdp.Agreed, w carrier.Wire) {

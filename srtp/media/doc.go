@@ -13,7 +13,8 @@
 //
 // # Security
 //
-// Every leg is SRTP, keyed by SDES here or by DTLS in srtp/webrtc; no other package can put a transport under a leg. An offer of plain RTP gets [ErrPlainRTP], and keys that would travel over readable signalling get
+// Every leg of this package is SRTP, keyed by SDES here or by DTLS in srtp/webrtc. Only packages of srtp can put another transport under a leg, and one
+// of them does without protection: srtp/insecureleg, under a waiver that every record names. An offer of plain RTP gets [ErrPlainRTP], and keys that would travel over readable signalling get
 // [ErrInsecureSignalling] before a description is even parsed; [LegConfig.SignallingSecure] is false unless the caller knows better.
 //
 // Keys are fresh for every leg and direction, stay the same while a peer re-offers the same key, and are overwritten by [Leg.Close].

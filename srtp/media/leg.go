@@ -155,12 +155,15 @@ func (l *Leg) timeOut() { l.timing.Do(func() { close(l.timedOut) }) }
 // Security is what a call record says about a leg's protection.
 type Security struct {
 	Suite            string // crypto suite, such as AEAD_AES_256_GCM; empty with DTLS-SRTP before the handshake
-	KeyMethod        string // how keys were agreed: SDES or DTLS-SRTP
-	Profile          string // media transport: RTP/SAVP, RTP/SAVPF, UDP/TLS/RTP/SAVP or UDP/TLS/RTP/SAVPF
+	KeyMethod        string // how keys were agreed: SDES or DTLS-SRTP; none for plain RTP under a waiver
+	Profile          string // media transport: RTP/SAVP, RTP/SAVPF, UDP/TLS/RTP/SAVP or UDP/TLS/RTP/SAVPF; RTP/AVP or RTP/AVPF under a waiver
 	FingerprintHash  string // with DTLS-SRTP, the hash of the peer's a=fingerprint, such as sha-256
 	PeerVerified     bool   // with DTLS-SRTP, the certificate of the handshake is the one of the peer's a=fingerprint
 	SignallingSecure bool   // the descriptions travelled encrypted
-	Authenticated    bool   // at least one packet of the peer was authentic
+	Authenticated    bool   // at least one packet of the peer was authentic; never under a waiver
+
+	Waiver      string    // name of the waiver that the leg is unprotected under, see srtp/insecureleg; empty: it is protected
+	WaivedUntil time.Time // when that waiver ends
 }
 
 // Security returns the record; its strings are empty before negotiation.
@@ -180,9 +183,10 @@ func (l *Leg) Security() Security {
 	if l.via != nil {
 		c := l.via.Security()
 		s.Suite, s.KeyMethod, s.Profile, s.FingerprintHash, s.PeerVerified = c.Suite, c.KeyMethod, c.Profile, c.FingerprintHash, c.PeerVerified
+		s.Waiver, s.WaivedUntil, s.SignallingSecure = c.Waiver, c.WaivedUntil, s.SignallingSecure && !c.Readable
 	}
 	l.rx.mu.Lock()
-	s.Authenticated = l.rx.authenticated
+	s.Authenticated = l.rx.authenticated && s.Waiver == "" // without a key nothing is authentic
 	l.rx.mu.Unlock()
 	return s
 }
