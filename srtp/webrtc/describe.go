@@ -1,6 +1,7 @@
 package webrtc
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -19,46 +20,60 @@ type remote struct {
 	fp     fingerprint
 	ufrag  string
 	pwd    string
+	tlsID  string // RFC 8842; empty: the peer names no associations
 	mid    string // empty: the peer names no streams
 	bundle bool
 	ssrc   []sdp.Attr // of its first source
 }
 
-// readRemote reads an offer, or an answer to an offer of ours.
-func readRemote(b []byte, codecs []string, answer bool) (remote, error) {
+// readRemote reads an offer, or an answer to an offer of ours. l is our side without address and certificate.
+func readRemote(b []byte, l sdp.Local, answer bool) (remote, error) {
 	desc, err := sdp.Parse(b)
 	if err != nil {
 		return remote{}, err
 	}
-	r := remote{desc: desc}
-	// The negotiation of codecs and directions is that of SDES legs; it knows DTLS-SRTP under the name of the profile it is for RTP,
-	// and must not take SDES for it.
-	plain := &sdp.Session{Attrs: desc.Attrs, Conn: desc.Conn, Media: slices.Clone(desc.Media)}
-	for i := range plain.Media {
-		switch m := &plain.Media[i]; m.Proto {
-		case "UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP":
-			m.Proto = "RTP/SAVPF"
-		case "RTP/SAVPF", "RTP/SAVP":
-			m.Proto = "SDES"
+	for i := range desc.Media {
+		m := &desc.Media[i]
+		if _, ok := m.Attr("rtcp-mux-only"); ok { // RFC 8858: whoever can do nothing else can do this
+			m.Attrs = append(m.Attrs, sdp.Attr{Name: "rtcp-mux"})
 		}
 	}
+	r := remote{desc: desc}
+	// RFC 5763 section 5: we are always the DTLS server, so an offer leaves that open or says active, and an answer says active.
+	l.Keying, l.Setup = sdp.KeyDTLS, "passive"
 	if answer {
-		r.agreed, err = sdp.Accept(plain, sdp.Local{Codecs: codecs})
+		r.agreed, err = sdp.Accept(desc, l)
 	} else {
-		r.agreed, err = sdp.Agree(plain, sdp.Local{Codecs: codecs})
+		r.agreed, err = sdp.Agree(desc, l)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, sdp.ErrNoFingerprint):
+		return remote{}, ErrNoFingerprint
+	case errors.Is(err, sdp.ErrSetup):
+		return remote{}, ErrSetup
+	case err != nil:
 		return remote{}, err
 	}
 	m := &desc.Media[r.agreed.Index]
-	r.agreed.Proto = m.Proto
-	r.agreed.Remote, r.agreed.RemoteRTCP, r.agreed.Crypto = netip.AddrPort{}, netip.AddrPort{}, nil
+	if m.Proto != "UDP/TLS/RTP/SAVPF" && m.Proto != "UDP/TLS/RTP/SAVP" {
+		return remote{}, sdp.ErrTransport // a phone with DTLS-SRTP and without ICE
+	}
 	if !r.agreed.Mux {
 		return remote{}, ErrNoMux
 	}
-	if err := r.readTransport(m, answer); err != nil {
-		return remote{}, err
+	var ok bool
+	if r.fp, ok = pickFingerprint(r.agreed.Fingerprints); !ok {
+		return remote{}, ErrNoFingerprint
 	}
+	r.ufrag, r.pwd = attr(r.desc, m, "ice-ufrag"), attr(r.desc, m, "ice-pwd")
+	if !token(r.ufrag, 4, 256) || !token(r.pwd, 22, 256) { // RFC 8839 section 5.4
+		return remote{}, ErrICE
+	}
+	if token(r.agreed.TLSID, 20, 255) { // RFC 8842 section 4
+		r.tlsID = r.agreed.TLSID
+	}
+	// ICE says where the peer is.
+	r.agreed.Remote, r.agreed.RemoteRTCP, r.agreed.RemoteHost = netip.AddrPort{}, netip.AddrPort{}, ""
 	if mid, ok := m.Attr("mid"); ok && token(mid, 1, 64) {
 		r.mid = mid
 		for _, a := range desc.Attrs {
@@ -68,30 +83,6 @@ func readRemote(b []byte, codecs []string, answer bool) (remote, error) {
 	}
 	r.ssrc = firstSource(m)
 	return r, nil
-}
-
-// readTransport reads and checks fingerprint, role and ICE credentials.
-func (r *remote) readTransport(m *sdp.Media, answer bool) error {
-	prints := values(m.Attrs, "fingerprint")
-	if len(prints) == 0 {
-		prints = values(r.desc.Attrs, "fingerprint")
-	}
-	var ok bool
-	if r.fp, ok = pickFingerprint(prints); !ok {
-		return ErrNoFingerprint
-	}
-	// We are the DTLS server. RFC 5763 section 5: an offer leaves that open or says active, an answer says active.
-	switch setup := attr(r.desc, m, "setup"); {
-	case setup == "active":
-	case !answer && (setup == "actpass" || setup == ""):
-	default:
-		return ErrSetup
-	}
-	r.ufrag, r.pwd = attr(r.desc, m, "ice-ufrag"), attr(r.desc, m, "ice-pwd")
-	if !token(r.ufrag, 4, 256) || !token(r.pwd, 22, 256) { // RFC 8839 section 5.4
-		return ErrICE
-	}
-	return nil
 }
 
 func values(attrs []sdp.Attr, name string) (out []string) {
@@ -142,30 +133,27 @@ func (r *remote) forLibrary(mid, setup string) ([]byte, error) {
 	return s.Marshal()
 }
 
-// formats returns the payload types of an agreement, and attrs with their descriptions.
+// formats returns the payload types the peer sends with, and attrs with their descriptions. What the peer asks of us by parameters is none of the
+// library's business.
 func formats(a sdp.Agreed, attrs []sdp.Attr) ([]string, []sdp.Attr) {
-	codecs := slices.Clone(a.Audio)
-	if a.DTMF.Name != "" {
-		codecs = append(codecs, a.DTMF)
-	}
 	var out []string
-	for _, c := range codecs {
-		pt := strconv.Itoa(int(c.PT))
-		out = append(out, pt)
-		attrs = append(attrs, sdp.Attr{Name: "rtpmap", Value: pt + " " + c.Name + "/8000"})
-		if c.Name == sdp.TelephoneEvent {
-			attrs = append(attrs, sdp.Attr{Name: "fmtp", Value: pt + " 0-15"})
-		}
+	for _, c := range a.Receive {
+		out = append(out, strconv.Itoa(int(c.PT)))
+		c.Params = params[c.Name]
+		attrs = append(attrs, c.Attrs()...)
 	}
 	return out, attrs
 }
 
+// params are what we ask a peer to send: Opus that makes good for a lost packet.
+var params = map[string]string{sdp.Opus: "minptime=10;useinbandfec=1"}
+
 // local is our side of a connection, as the library made it.
 type local struct {
 	mid   string
-	addr  string // default candidate
-	port  int
-	attrs []sdp.Attr // credentials, fingerprint, candidates, source
+	addr  netip.AddrPort // default candidate
+	print string         // fingerprint
+	attrs []sdp.Attr     // credentials, candidates, source
 }
 
 // readLocal takes from the library's description what only the library knows. It returns false if there is no candidate: no port was free.
@@ -175,9 +163,9 @@ func readLocal(b []byte) (local, bool) {
 		return local{}, false
 	}
 	m := &s.Media[0]
-	var l local
+	l := local{print: attr(s, m, "fingerprint")}
 	l.mid, _ = m.Attr("mid")
-	for _, name := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
+	for _, name := range []string{"ice-ufrag", "ice-pwd"} {
 		l.attrs = append(l.attrs, sdp.Attr{Name: name, Value: attr(s, m, name)})
 	}
 	for _, name := range []string{"msid", "ssrc"} {
@@ -190,73 +178,26 @@ func readLocal(b []byte) (local, bool) {
 		if len(f) < 8 || f[1] != "1" { // component 2 is unused with rtcp-mux
 			continue
 		}
-		if l.addr == "" && strings.EqualFold(f[2], "udp") {
-			l.addr = f[4]
-			l.port, _ = strconv.Atoi(f[5])
+		if !l.addr.IsValid() && strings.EqualFold(f[2], "udp") {
+			ip, errIP := netip.ParseAddr(f[4])
+			port, errPort := strconv.ParseUint(f[5], 10, 16)
+			if errIP == nil && errPort == nil && port != 0 {
+				l.addr = netip.AddrPortFrom(ip, uint16(port))
+			}
 		}
 		l.attrs = append(l.attrs, sdp.Attr{Name: "candidate", Value: v})
 	}
 	l.attrs = append(l.attrs, sdp.Attr{Name: "end-of-candidates"})
-	return l, l.port != 0
+	return l, l.addr.IsValid()
 }
 
-// stream writes our audio stream.
-func (l *local) stream(a sdp.Agreed, proto, mid, setup string) sdp.Media {
-	m := sdp.Media{Kind: "audio", Port: l.port, Proto: proto, Conn: l.addr}
-	if mid != "" {
-		m.Attrs = append(m.Attrs, sdp.Attr{Name: "mid", Value: mid})
+// complete adds to a description what ICE needs and package sdp does not know. at is its audio stream; group is its name if it is bundled.
+func (l *local) complete(s *sdp.Session, at int, group string) {
+	s.Attrs = append(s.Attrs, sdp.Attr{Name: "ice-lite"})
+	if group != "" {
+		s.Attrs = append(s.Attrs, sdp.Attr{Name: "group", Value: "BUNDLE " + group})
 	}
-	m.Formats, m.Attrs = formats(a, m.Attrs)
-	m.Attrs = append(m.Attrs, sdp.Attr{Name: "ptime", Value: "20"}, sdp.Attr{Name: a.Direction.String()}, sdp.Attr{Name: "rtcp-mux"},
-		sdp.Attr{Name: "setup", Value: setup})
+	m := &s.Media[at]
+	m.Conn = l.addr.Addr().String()
 	m.Attrs = append(m.Attrs, l.attrs...)
-	return m
-}
-
-func (l *local) session(mid string) *sdp.Session {
-	s := &sdp.Session{Origin: sdp.Origin{Addr: l.addr}, Conn: l.addr, Attrs: []sdp.Attr{{Name: "ice-lite"}}}
-	if mid != "" {
-		s.Attrs = append(s.Attrs, sdp.Attr{Name: "group", Value: "BUNDLE " + mid})
-	}
-	return s
-}
-
-// offer writes a description that offers codecs.
-func (l *local) offer(codecs []string) *sdp.Session {
-	a := sdp.Agreed{Direction: sdp.SendRecv, DTMF: sdp.Codec{Name: sdp.TelephoneEvent, PT: eventPT}}
-	for _, name := range codecs {
-		pt := uint8(0)
-		if name == sdp.PCMA {
-			pt = 8
-		}
-		a.Audio = append(a.Audio, sdp.Codec{Name: name, PT: pt})
-	}
-	s := l.session(l.mid)
-	s.Media = []sdp.Media{l.stream(a, profile, l.mid, "actpass")}
-	return s
-}
-
-// answer writes the answer to r's offer: its audio stream as agreed, every other stream switched off.
-func (l *local) answer(r *remote) *sdp.Session {
-	group := ""
-	if r.bundle {
-		group = r.mid
-	}
-	s := l.session(group)
-	for i := range r.desc.Media {
-		m := &r.desc.Media[i]
-		if i == r.agreed.Index {
-			s.Media = append(s.Media, l.stream(r.agreed, r.agreed.Proto, r.mid, "passive"))
-			continue
-		}
-		off := sdp.Media{Kind: m.Kind, Proto: m.Proto, Formats: m.Formats}
-		if len(off.Formats) == 0 {
-			off.Formats = []string{"0"}
-		}
-		if mid, ok := m.Attr("mid"); ok && token(mid, 1, 64) {
-			off.Attrs = []sdp.Attr{{Name: "mid", Value: mid}}
-		}
-		s.Media = append(s.Media, off)
-	}
-	return s
 }

@@ -87,9 +87,13 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	for _, c := range []webrtc.RTPCodecParameters{
-		{RTPCodecCapability: capability(sdp.PCMU), PayloadType: 0},
-		{RTPCodecCapability: capability(sdp.PCMA), PayloadType: 8},
-		{RTPCodecCapability: capability(sdp.TelephoneEvent), PayloadType: eventPT},
+		// The numbers are the library's until a description says others.
+		{RTPCodecCapability: capability(sdp.PCMU, 8000, 0), PayloadType: 0},
+		{RTPCodecCapability: capability(sdp.PCMA, 8000, 0), PayloadType: 8},
+		{RTPCodecCapability: capability(sdp.G722, 8000, 0), PayloadType: 9},
+		{RTPCodecCapability: capability(sdp.Opus, 48000, 2), PayloadType: 111},
+		{RTPCodecCapability: capability(sdp.TelephoneEvent, 8000, 0), PayloadType: 126},
+		{RTPCodecCapability: capability(sdp.TelephoneEvent, 48000, 0), PayloadType: 110},
 	} {
 		if err := e.codecs.RegisterCodec(c, webrtc.RTPCodecTypeAudio); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -101,11 +105,8 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// eventPT is the payload type we offer telephone-event with, as browsers do.
-const eventPT = 126
-
-func capability(name string) webrtc.RTPCodecCapability {
-	return webrtc.RTPCodecCapability{MimeType: "audio/" + name, ClockRate: 8000}
+func capability(name string, clock uint32, channels uint16) webrtc.RTPCodecCapability {
+	return webrtc.RTPCodecCapability{MimeType: "audio/" + name, ClockRate: clock, Channels: channels, SDPFmtpLine: params[name]}
 }
 
 // set decides everything the library leaves open.

@@ -1,12 +1,11 @@
 package webrtc
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"strconv"
+	"slices"
 	"sync"
 
 	"github.com/pion/webrtc/v4"
@@ -23,10 +22,11 @@ type negotiator struct {
 	port   carrier.Port
 	codecs []string
 
-	id      string
-	version uint64
-	sent    []byte // our last description, to tell whether the next one differs
+	id      uint64
+	history sdp.History
 	offered bool
+	mid     string // our name of the audio stream; empty: it has none
+	bundle  bool
 
 	mu     sync.Mutex
 	peer   *peer
@@ -39,7 +39,16 @@ type negotiator struct {
 func newNegotiator(e *Engine, p carrier.Port, codecs []string) *negotiator {
 	var b [8]byte
 	rand.Read(b[:])
-	return &negotiator{eng: e, port: p, codecs: codecs, id: strconv.FormatUint(binary.BigEndian.Uint64(b[:])>>2, 10)}
+	return &negotiator{eng: e, port: p, codecs: codecs, id: binary.BigEndian.Uint64(b[:]) >> 2}
+}
+
+// local is our side of a description; p is the connection it describes, nil where none is needed yet.
+func (n *negotiator) local(p *peer) sdp.Local {
+	l := sdp.Local{ID: n.id, Codecs: n.codecs, Params: params, Keying: sdp.KeyDTLS, History: &n.history}
+	if p != nil {
+		l.RTP, l.Fingerprints, l.TLSID = p.local.addr, []string{p.local.print}, p.tlsID
+	}
+	return l
 }
 
 func (n *negotiator) current() *peer {
@@ -64,7 +73,7 @@ func (n *negotiator) Offer(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 	}
-	out, err := n.render(p.local.offer(n.codecs))
+	out, err := n.writeOffer(p)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +81,72 @@ func (n *negotiator) Offer(ctx context.Context) ([]byte, error) {
 	return out, nil
 }
 
+// writeOffer describes p. In a session that has begun, streams keep their number, order and names and payload types their meaning (RFC 3264 section 8).
+func (n *negotiator) writeOffer(p *peer) ([]byte, error) {
+	s := sdp.Offer(n.local(p))
+	at := slices.IndexFunc(s.Media, func(m sdp.Media) bool { return m.Port != 0 })
+	if at < 0 {
+		return n.write(s) // it says why
+	}
+	m := &s.Media[at]
+	if _, ok := m.Attr("mid"); !ok {
+		m.Attrs = append(m.Attrs, sdp.Attr{Name: "mid", Value: p.local.mid})
+		n.mid, n.bundle = p.local.mid, true
+	}
+	if m.Proto == "UDP/TLS/RTP/SAVP" && !n.begun() {
+		m.Proto = profile
+	}
+	m.Attrs = append(m.Attrs, sdp.Attr{Name: "rtcp-mux-only"}) // RFC 8858: no port for RTCP will open
+	p.local.complete(s, at, n.group())
+	return n.write(s)
+}
+
+// writeAnswer answers r's offer with p: its audio stream as agreed, every other stream switched off.
+func (n *negotiator) writeAnswer(p *peer, r *remote) ([]byte, error) {
+	l := n.local(p)
+	if r.tlsID == "" {
+		l.TLSID = ""
+	}
+	n.mid, n.bundle = r.mid, r.bundle
+	n.history.Received(r.desc)
+	s := sdp.Answer(r.desc, r.agreed, l)
+	if r.agreed.Index < len(s.Media) {
+		p.local.complete(s, r.agreed.Index, n.group())
+	}
+	return n.write(s)
+}
+
+// begun reports whether media was agreed on before.
+func (n *negotiator) begun() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.agreed
+}
+
+// group is the name of the audio stream if it is bundled.
+func (n *negotiator) group() string {
+	if n.bundle {
+		return n.mid
+	}
+	return ""
+}
+
+func (n *negotiator) write(s *sdp.Session) ([]byte, error) {
+	out, err := n.history.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("webrtc: writing description: %w", err)
+	}
+	return out, nil
+}
+
 // Answer implements carrier.Carrier.
 func (n *negotiator) Answer(ctx context.Context, offer []byte) ([]byte, error) {
-	r, err := readRemote(offer, n.codecs, false)
+	r, err := readRemote(offer, n.local(nil), false)
 	if err != nil {
 		return nil, err
 	}
 	p := n.current()
-	if p == nil || !p.ready || p.fed.fp != r.fp {
+	if p == nil || !p.ready || !p.fed.sameAssociation(&r) {
 		return n.connect(ctx, &r)
 	}
 	if p.fed.ufrag != r.ufrag || p.fed.pwd != r.pwd {
@@ -90,7 +157,7 @@ func (n *negotiator) Answer(ctx context.Context, offer []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	out, err := n.render(p.local.answer(&r))
+	out, err := n.writeAnswer(p, &r)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +175,7 @@ func (n *negotiator) connect(ctx context.Context, r *remote) ([]byte, error) {
 		p.close()
 		return nil, err
 	}
-	out, err := n.render(p.local.answer(r))
+	out, err := n.writeAnswer(p, r)
 	if err != nil {
 		p.close()
 		return nil, err
@@ -130,7 +197,7 @@ func (n *negotiator) Accept(_ context.Context, answer []byte) error {
 	if !n.offered || p == nil {
 		return media.ErrState
 	}
-	r, err := readRemote(answer, n.codecs, true)
+	r, err := readRemote(answer, n.local(nil), true)
 	if err != nil {
 		return err
 	}
@@ -139,7 +206,7 @@ func (n *negotiator) Accept(_ context.Context, answer []byte) error {
 		if err := p.feed(&r, webrtc.SDPTypeAnswer, p.local.mid, "active"); err != nil {
 			return err
 		}
-	case p.fed.fp != r.fp:
+	case !p.fed.sameAssociation(&r):
 		return ErrFingerprint // another device answered the same offer; it needs a leg of its own
 	case p.fed.ufrag != r.ufrag || p.fed.pwd != r.pwd:
 		return ErrICE
@@ -171,20 +238,10 @@ func (n *negotiator) agree(p *peer, r *remote) {
 	n.port.Agree(r.agreed, p)
 }
 
-// render writes a description and raises its version if it differs from the one before (RFC 3264 section 8).
-func (n *negotiator) render(s *sdp.Session) ([]byte, error) {
-	s.Origin.ID, s.Origin.Version = n.id, n.version
-	out, err := s.Marshal()
-	if err == nil && n.sent != nil && !bytes.Equal(out, n.sent) {
-		n.version++
-		s.Origin.Version = n.version
-		out, err = s.Marshal()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("webrtc: writing description: %w", err)
-	}
-	n.sent = bytes.Clone(out)
-	return out, nil
+// sameAssociation reports whether a description goes on with the DTLS association of r (RFC 8842 section 4): the same certificate, and
+// the same tls-id where both name one. New ICE credentials alone change nothing.
+func (r *remote) sameAssociation(o *remote) bool {
+	return r.fp == o.fp && (r.tlsID == o.tlsID || r.tlsID == "" || o.tlsID == "")
 }
 
 // Security implements carrier.Carrier.

@@ -16,6 +16,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/transport/v4/packetio"
+	"github.com/pion/transport/v4/stdnet"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/ringfence/ringfence/srtp"
@@ -31,6 +32,7 @@ type peer struct {
 	out   *webrtc.RTPSender
 	track *track
 	ssrc  uint32
+	tlsID string     // of our side of the association (RFC 8842)
 	head  rtp.Header // of the packet being sent; the leg sends one at a time
 
 	up    atomic.Bool // packets may pass
@@ -52,14 +54,18 @@ type peer struct {
 
 // newPeer returns a connection that has not been offered or answered yet.
 func newPeer(n *negotiator) (*peer, error) {
-	p := &peer{n: n, track: newTrack()}
+	p := &peer{n: n, track: newTrack(), tlsID: rand.Text()}
 	settings := n.eng.settings
+	network, err := stdnet.NewNet()
+	if err != nil {
+		return nil, fmt.Errorf("webrtc: opening connection: %w", err)
+	}
+	settings.SetNet(guardedNet{network, p})
 	settings.SetDTLSServerHelloMessageHook(p.noteSuite)
 	settings.BufferFactory = p.buffer
 	// No interceptors: the leg makes its own reports, and audio is not sent twice.
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(n.eng.codecs), webrtc.WithSettingEngine(settings),
 		webrtc.WithInterceptorRegistry(&interceptor.Registry{}))
-	var err error
 	if p.pc, err = api.NewPeerConnection(webrtc.Configuration{Certificates: []webrtc.Certificate{n.eng.cert}}); err != nil {
 		return nil, fmt.Errorf("webrtc: opening connection: %w", err)
 	}
