@@ -141,6 +141,7 @@ type browser struct {
 	event uint32
 	ssrcs map[uint32]bool
 	seen  chan byte
+	raw   chan []byte // payloads of Opus
 	stop  chan struct{}
 	work  sync.WaitGroup
 }
@@ -160,7 +161,7 @@ func (m *mic) Bind(c pion.TrackLocalContext) (pion.RTPCodecParameters, error) {
 	defer m.mu.Unlock()
 	m.w = c.WriteStream()
 	for _, p := range c.CodecParameters() {
-		if p.MimeType == "audio/telephone-event" {
+		if p.MimeType == "audio/telephone-event" && p.ClockRate == 8000 {
 			m.event = uint8(p.PayloadType)
 		}
 	}
@@ -225,7 +226,12 @@ func (m *mic) press(event byte) {
 	m.head.Timestamp += 5 * 160
 }
 
-const eventPT = 110 // not what the leg offers, so that a test sees who chooses
+// Not what the leg offers, so that a test sees who chooses.
+const (
+	eventPT = 109 // digits beside G.711
+	widePT  = 100 // digits beside Opus
+	opusPT  = 105
+)
 
 // newBrowser returns a browser with a microphone. change may alter its settings.
 func newBrowser(t testing.TB, change ...func(*pion.SettingEngine)) *browser {
@@ -247,11 +253,17 @@ func newBrowser(t testing.TB, change ...func(*pion.SettingEngine)) *browser {
 		require.NoError(t, me.RegisterCodec(pion.RTPCodecParameters{PayloadType: c.pt,
 			RTPCodecCapability: pion.RTPCodecCapability{MimeType: "audio/" + c.name, ClockRate: 8000}}, pion.RTPCodecTypeAudio))
 	}
+	for pt, c := range map[pion.PayloadType]pion.RTPCodecCapability{
+		opusPT: {MimeType: pion.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=10;useinbandfec=1"},
+		widePT: {MimeType: "audio/telephone-event", ClockRate: 48000},
+	} {
+		require.NoError(t, me.RegisterCodec(pion.RTPCodecParameters{PayloadType: pt, RTPCodecCapability: c}, pion.RTPCodecTypeAudio))
+	}
 	api := pion.NewAPI(pion.WithSettingEngine(s), pion.WithMediaEngine(&me), pion.WithInterceptorRegistry(&interceptor.Registry{}))
 	pc, err := api.NewPeerConnection(pion.Configuration{})
 	require.NoError(t, err)
 	b := &browser{t: t, pc: pc, mic: &mic{}, ear: newEar(), state: make(chan pion.PeerConnectionState, 100), seen: make(chan byte, 100),
-		stop: make(chan struct{}), ssrcs: map[uint32]bool{}}
+		raw: make(chan []byte, 100), stop: make(chan struct{}), ssrcs: map[uint32]bool{}}
 	pc.OnConnectionStateChange(func(s pion.PeerConnectionState) {
 		select {
 		case b.state <- s:
@@ -311,6 +323,11 @@ func (b *browser) listen(t *pion.TrackRemote, _ *pion.RTPReceiver) {
 			b.ear.WriteFrame(0, sdp.PCMU, p.Payload)
 		case 8:
 			b.ear.WriteFrame(0, sdp.PCMA, p.Payload)
+		case opusPT, 111: // its own number, and the one a leg offers
+			select {
+			case b.raw <- p.Payload:
+			default:
+			}
 		default:
 			b.mu.Lock()
 			fresh := p.Timestamp != b.event

@@ -10,11 +10,13 @@
 //	bridge, err := media.NewBridge(leg, phone)
 //
 // Bodies are complete: every candidate is in them, nothing is trickled. Audio is G.711 with telephone-event, which every browser has
-// (RFC 7874), so a bridge to a phone changes no payload. A browser that forks, or several browsers that ring at once, need a leg each.
+// (RFC 7874), so a bridge to a phone changes no payload; a leg whose [media.LegConfig.Codecs] lists opus negotiates that as well, with telephone-event at its
+// clock beside it, and passes its payloads as they are. A browser that forks, or several browsers that ring at once, need a leg each.
 // A prompt or digits begun before the handshake is over wait for it.
 //
 // Holding and resuming never touch the connection: the package answers such re-offers itself. An offer with new ICE credentials restarts
-// ICE under the same keys; an offer with another fingerprint is another connection, with keys and a source of its own.
+// ICE under the same keys; an offer with another fingerprint, or another tls-id where it has one (RFC 8842), is another connection, with keys and a source of
+// its own. An offer of ours in a call keeps the streams the browser made, in their order, by their names.
 //
 // # Security
 //
@@ -26,6 +28,9 @@
 //
 // The suites are AEAD_AES_256_GCM, AEAD_AES_128_GCM and AES_CM_128_HMAC_SHA1_80; DTLS takes AEAD ciphers and extended master secrets only.
 // Replayed packets are dropped within a window of 128.
+//
+// Who forges a browser's source address but has no key cannot end its call: records without protection, such as a plain alert, are dropped before the
+// library acts on them. Until the handshake is over, a forged alert can still break it off, as it can every DTLS handshake.
 //
 // The engine is ICE-lite: it sends nothing to an address before a peer with the right password has sent from there, so an offer cannot
 // make it probe or flood a third party, and it looks up no name. The library never sees the peer's description: it is given one written here with what was

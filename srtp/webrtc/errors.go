@@ -9,7 +9,7 @@ var (
 	// ErrNoFingerprint is returned by Leg.Answer and Accept for a description without a usable a=fingerprint: none, a malformed one, or only
 	// by hashes weaker than SHA-256.
 	ErrNoFingerprint = errors.New("webrtc: no usable certificate fingerprint")
-	// ErrFingerprint is returned by Leg.Accept for an answer that names another certificate than the answer before.
+	// ErrFingerprint is returned by Leg.Accept for an answer that names another certificate, or another tls-id, than the answer before.
 	ErrFingerprint = errors.New("webrtc: certificate fingerprint changed in an answer")
 	// ErrICE is returned by Leg.Answer and Accept for missing or malformed ICE credentials, and by Accept for others than before.
 	ErrICE = errors.New("webrtc: unusable ICE credentials")

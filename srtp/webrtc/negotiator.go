@@ -161,6 +161,9 @@ func (n *negotiator) Answer(ctx context.Context, offer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.fed.tlsID == "" {
+		p.fed.tlsID = r.tlsID // it begins to name the association there is
+	}
 	n.agree(p, &r)
 	return out, nil
 }
