@@ -16,11 +16,12 @@
 // None worth the name: whoever is on the path between the peer and this host hears the call, records it, changes it and presses keys in it. Use a
 // private line or a tunnel for the path. The package keeps out those who are elsewhere:
 //
-// The attacker it names is the one of "RTP bleed", who sends RTP to the ports of a media server from anywhere and is sent a call's audio by servers that
-// answer to whoever sent last, or heard in it by servers that take everything. Here only packets from the IP address of the peer's description are heard and answered, and
-// the description came over signalling. Within that address the port may be another one than described (symmetric RTP, for a peer behind a NAT that
-// maps ports), but the described one always wins, and a port in use gives way only after two silent seconds. A description without
-// an IP address is refused: [ErrNoAddress]. What remains is somebody who shares the peer's address, or who can send with a forged one and guess the port.
+// The attacker it names is the one of "RTP bleed", who sends RTP to the ports of a media server from anywhere and is sent a call's audio by
+// servers that answer to whoever sent last, or heard in it by servers that take everything. Here only packets from the IP address of the peer's
+// description are heard and answered, and the description came over signalling. Within that address the port may be another one than described
+// (symmetric RTP, for a peer behind a NAT that maps ports), but the described one always wins, and a port in use gives way only after two silent
+// seconds. A description without an IP address is refused: [ErrNoAddress]. What remains is somebody who shares the peer's address, or who can send
+// with a forged one and guess the port.
 //
 // Plain RTP is not a fallback. A peer that offers keys in any form, or SRTP beside plain RTP, is refused with [ErrProtected]: it can have a protected leg, and
 // an attacker in the signalling path must not be able to choose. A peer that answers with SRTP is refused as well.

@@ -9,8 +9,8 @@ import (
 )
 
 // NewCarriedLeg returns a leg whose media attach's carrier negotiates, protects and carries, such as a browser's over ICE and DTLS-SRTP.
-// Its types are internal, so only packages of srtp can call it: a program makes such legs with srtp/webrtc, and unprotected ones with srtp/insecureleg. The error is ErrClosed or wraps
-// ErrConfig; attach is not called then.
+// Its types are internal, so only packages of srtp can call it: a program makes such legs with srtp/webrtc, and unprotected ones with
+// srtp/insecureleg. The error is ErrClosed or wraps ErrConfig; attach is not called then.
 func (e *Engine) NewCarriedLeg(cfg LegConfig, attach func(carrier.Port) carrier.Carrier) (*Leg, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {

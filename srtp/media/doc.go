@@ -13,8 +13,9 @@
 //
 // # Security
 //
-// Every leg of this package is SRTP, keyed by SDES here or by DTLS in srtp/webrtc. Only packages of srtp can put another transport under a leg, and one
-// of them does without protection: srtp/insecureleg, under a waiver that every record names. An offer of plain RTP gets [ErrPlainRTP], and keys that would travel over readable signalling get
+// Every leg of this package is SRTP, keyed by SDES or DTLS. Only packages of srtp can put another transport under a leg: srtp/webrtc, protected as well,
+// and srtp/insecureleg, which is not, under a waiver that every record names. An offer of plain RTP gets [ErrPlainRTP], and keys that would travel
+// over readable signalling get
 // [ErrInsecureSignalling] before a description is even parsed; [LegConfig.SignallingSecure] is false unless the caller knows better.
 //
 // Keys are fresh for every leg and direction, stay the same while a peer re-offers the same key, and are overwritten by [Leg.Close].
