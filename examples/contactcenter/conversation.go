@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/recording"
+	"github.com/ringfence/ringfence/sip"
 	"github.com/ringfence/ringfence/srtp/media"
 )
 
@@ -94,12 +95,22 @@ func (p *phone) join(s *session, requests <-chan request) (by string, asked requ
 	case <-s.call.Done():
 		by = "agent"
 	case <-p.leg.TimedOut():
-		by = "caller-silent"
+		by = silentOr(p.call, "caller")
 	case <-s.leg.TimedOut():
-		by = "agent-silent"
+		by = silentOr(s.call, "agent")
 	case asked = <-requests:
 	}
 	return by, asked
+}
+
+// silentOr says who ended a conversation whose media stopped. A browser that hangs up closes its media first, and its BYE comes a moment later.
+func silentOr(c *sip.Call, who string) string {
+	select {
+	case <-c.Done():
+		return who
+	case <-time.After(time.Second):
+		return who + "-silent"
+	}
 }
 
 // handedOver ends the work for the distributor: the agent is free for the next one, though the call goes on.
