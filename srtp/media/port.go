@@ -183,16 +183,14 @@ func (e *Engine) bind(p uint16) (rtp, rtcp *udp, err error) {
 // read is the reader goroutine. It returns when the socket is closed. Packets that come thick are gathered before they are handled, because each
 // waking costs as much as several packets: see gatherFew.
 func (s *socket) read(in *inbox, work []byte) {
-	var woke time.Time
+	var wakings pulse
 	for thick := false; ; {
 		n := s.udp.receive(in)
 		if n == 0 {
 			if s.udp.wait() != nil {
 				return
 			}
-			now := time.Now()
-			thick = now.Sub(woke) < gatherFew
-			woke = now
+			thick = wakings.beat(time.Now())
 			continue
 		}
 		s.handle(in, n, work)
@@ -203,10 +201,26 @@ func (s *socket) read(in *inbox, work []byte) {
 		if n >= manyPackets {
 			gather = gatherMany
 		}
-		time.Sleep(gather - time.Since(woke))
-		woke = time.Now()
+		time.Sleep(gather - time.Since(wakings.last()))
+		wakings.beat(time.Now())
 	}
 }
+
+// pulse remembers a reader's last wakings.
+type pulse struct {
+	times [4]time.Time
+	next  int
+}
+
+// beat notes a waking and reports whether they come so thick that gathering packets saves some.
+func (p *pulse) beat(now time.Time) bool {
+	oldest := p.times[p.next]
+	p.times[p.next] = now
+	p.next = (p.next + 1) % len(p.times)
+	return now.Sub(oldest) < time.Duration(len(p.times))*gatherFew
+}
+
+func (p *pulse) last() time.Time { return p.times[(p.next+len(p.times)-1)%len(p.times)] }
 
 // handle handles a batch.
 func (s *socket) handle(in *inbox, n int, work []byte) {
