@@ -65,6 +65,8 @@ const (
 	digitQueue = 32
 	// maxPrompt bounds one prompt: an hour, in seconds.
 	maxPrompt = 3600
+	// warmFrames is how much of a prompt's end its encoder takes before the beginning.
+	warmFrames = 10
 	// twinWindow is how far apart the two reports of one key may be that a phone sends both as an event and as a tone.
 	twinWindow = 500 * time.Millisecond
 	// maxMembers bounds a conference: what a core mixes in a fraction of 20 ms.

@@ -7,6 +7,10 @@ import (
 	"github.com/ringfence/ringfence/srtp/sdp"
 )
 
+// calmFrames is how many frames of silence a new G.722 encoder sends first. It begins with its smallest step; a decoder that has just heard somebody loud has a great one, would take
+// the first voice for a shout, and comes down to the encoder's step in silence.
+const calmFrames = 2
+
 // quiet is the greatest sample that counts as silence: the least A-law has is 8.
 const quiet = 8
 
@@ -20,6 +24,7 @@ type sharedFrame struct {
 type voice struct {
 	codec *codec.Codec
 	from  int // the conference's rate
+	calm  int // frames of silence to send first
 	enc   codec.Encoder
 	rate  *codec.Resampler // nil: the rates are equal
 	pcm   []int16
@@ -98,8 +103,9 @@ func (c *Conference) speak(m *Member, box *outbox, now time.Time) {
 		return
 	}
 	if m.cut {
-		// What filters, encoder and a packet that is not full remember is of somebody it may not hear any more.
-		m.cut, m.voice = false, nil
+		// What filter, encoder and a packet that is not full remember is of somebody it may not hear any more.
+		m.cut = false
+		m.voice = m.voice.cleared()
 		t.quit()
 	}
 	if t.codec.Rate > c.rate && c.rate < wideRate {
@@ -134,11 +140,15 @@ func (c *Conference) encoded(m *Member, to *codec.Codec) []byte {
 		return v.data[:v.n]
 	}
 	v := m.voice
-	if v == nil || v.codec != to || v.from != c.rate {
+	if v == nil || v.codec != to || v.from != c.rate || v.at+1 < c.ticks && v.at != 0 {
 		if v = newVoice(to, c.rate); v == nil {
 			return nil
 		}
 		m.voice = v
+	}
+	if v.calm > 0 {
+		v.calm--
+		pcm = c.zero
 	}
 	return v.encode(pcm, c.ticks)
 }
@@ -183,11 +193,26 @@ func newVoice(to *codec.Codec, rate int) *voice {
 		return nil
 	}
 	v := &voice{codec: to, from: rate, enc: enc, data: make([]byte, to.MaxPayload)}
+	if even(to) && !isG711(to.Name) {
+		v.calm = calmFrames
+	}
 	if to.Rate != rate {
 		if v.rate, err = codec.NewResampler(rate, to.Rate); err != nil {
 			return nil
 		}
 		v.pcm = make([]int16, to.FrameSamples)
+	}
+	return v
+}
+
+// cleared returns a voice that remembers nothing of what it encoded. The encoder of G.722 is kept: its filter holds 1.5 ms, which is nothing anybody could make out, and the
+// phone's decoder would answer a new one with a burst of full loudness, because it has adapted to the old one's level.
+func (v *voice) cleared() *voice {
+	if v == nil || !even(v.codec) {
+		return nil
+	}
+	if v.rate != nil {
+		v.rate, _ = codec.NewResampler(v.from, v.codec.Rate) // newVoice has made one like it
 	}
 	return v
 }

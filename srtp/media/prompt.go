@@ -161,6 +161,15 @@ func (r *recording) encode(c *codec.Codec) (*encoded, error) {
 	}
 	frames := len(pcm) / c.FrameSamples
 	e := &encoded{data: make([]byte, 0, frames*c.MaxPayload), size: c.MaxPayload}
+	if warm := min(frames, warmFrames); !isG711(c.Name) && warm > 0 {
+		// The encoder begins in the state of the end: a loop has no seam then, and a decoder that has just heard something loud is not taken by surprise.
+		pad := make([]byte, c.MaxPayload)
+		for i := frames - warm; i < frames; i++ {
+			if _, err := enc.Encode(pad, pcm[i*c.FrameSamples:(i+1)*c.FrameSamples]); err != nil {
+				return nil, err
+			}
+		}
+	}
 	ends := make([]uint32, 0, frames)
 	same := true
 	for i := range frames {
