@@ -1,10 +1,13 @@
 package media
 
+import "fmt"
+
 // Conference turns the bridge into a conference of its two legs, so that somebody can join them; the bridge is over. Its legs keep their streams, keys and numbering: their
 // phones notice a talkspurt. a and b are the members of the legs in the order NewBridge got them. If cfg.Hears is nil, they hear each other and whoever joins is apart until Arrange.
 //
 // In the switch, packets that arrived before it have passed the bridge and packets that arrive after it go to the playout buffers. A packet under way in that moment is lost, one in
-// each direction at most; none is heard twice. The parties hear 50 to 100 ms of silence while the buffers fill. The errors are ErrClosed for a bridge that is over and that of NewConference.
+// each direction at most; none is heard twice. The parties hear 50 to 100 ms of silence while the buffers fill. The errors are ErrClosed for a bridge that is over or a leg that
+// has ended, and ErrConfig for legs of two engines.
 func (br *Bridge) Conference(cfg ConferenceConfig) (c *Conference, a, b *Member, err error) {
 	if c, err = NewConference(br.a.eng, cfg); err != nil {
 		return nil, nil, nil, err
@@ -19,8 +22,11 @@ func (br *Bridge) Conference(cfg ConferenceConfig) (c *Conference, a, b *Member,
 	}
 	br.mu.Lock()
 	defer br.mu.Unlock()
-	if br.ab == nil || br.a.eng != br.b.eng {
+	if br.ab == nil {
 		return nil, nil, nil, ErrClosed
+	}
+	if br.a.eng != br.b.eng {
+		return nil, nil, nil, fmt.Errorf("%w: legs of two engines", ErrConfig)
 	}
 	c.mu.Lock()
 	_ = c.admit(a) // cannot fail: the conference is new

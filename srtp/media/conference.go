@@ -2,7 +2,7 @@ package media
 
 import (
 	"fmt"
-	"math/bits"
+	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -243,7 +243,7 @@ func sameSet(a, b codec.HearSet) bool {
 // alone reports whether listener i shall hear nobody.
 func (c *Conference) alone(i int) bool {
 	for _, w := range c.want[i] {
-		if bits.OnesCount64(w) > 0 {
+		if w != 0 {
 			return false
 		}
 	}
@@ -285,3 +285,15 @@ func (c *Conference) Close() {
 		m.Leave()
 	}
 }
+
+// String returns the kind only.
+func (*Conference) String() string { return "media.Conference" }
+
+// Format writes the kind only for every verb: fmt would otherwise walk into audio.
+func (*Conference) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "media.Conference") }
+
+// String returns the kind only.
+func (*Member) String() string { return "media.Member" }
+
+// Format writes the kind only for every verb: fmt would otherwise walk into audio.
+func (*Member) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "media.Member") }

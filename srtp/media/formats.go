@@ -96,18 +96,6 @@ func isG711(name string) bool { return name == sdp.PCMU || name == sdp.PCMA }
 // even reports that a codec's payload has one byte for each step of its timestamp, so that it can be cut and joined anywhere.
 func even(c *codec.Codec) bool { return isG711(c.Name) || c.Name == sdp.G722 }
 
-// silence is the byte that stands for silence in an even codec's payload.
-func silence(name string) byte {
-	switch name {
-	case sdp.PCMA:
-		return codec.SilenceAlaw
-	case sdp.PCMU:
-		return codec.SilenceMulaw
-	default:
-		return 0
-	}
-}
-
 // ticks returns how long a payload lasts, in steps of its codec's timestamp.
 func ticks(c *codec.Codec, payload []byte) int {
 	switch {

@@ -10,7 +10,8 @@ import (
 )
 
 // Prompt is audio ready to be sent: a recording, a tone, or several one after the other. It is immutable and may play on any number of legs and
-// conferences at once. It is encoded once for each codec that plays it and keeps the result; its linear samples stay in memory as well, 2 bytes each.
+// conferences at once. It is encoded once for each codec that plays it, by the caller of Play, Loop or Join, or by the pacer if a leg changes its codec in between, and keeps the result; its linear
+// samples stay in memory as well, 2 bytes each.
 type Prompt struct {
 	parts  []*recording
 	frames int
@@ -22,8 +23,14 @@ type recording struct {
 	rate int
 	pcm  []int16
 
-	mu    sync.Mutex
-	coded map[string]*encoded // by codec name
+	mu    sync.Mutex // not held while encoding: the pacer must not wait for another codec
+	coded map[string]*coding
+}
+
+// coding is a recording in the codec of one name, encoded by the first who asks.
+type coding struct {
+	once sync.Once
+	done *encoded // nil if that failed
 }
 
 // encoded is a recording in one codec.
@@ -133,19 +140,17 @@ func (p *Prompt) prepare(c *codec.Codec) {
 // encoded returns the recording in a codec; nil if that fails.
 func (r *recording) encoded(c *codec.Codec) *encoded {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e := r.coded[c.Name]; e != nil {
-		return e
+	x := r.coded[c.Name]
+	if x == nil {
+		if r.coded == nil {
+			r.coded = make(map[string]*coding)
+		}
+		x = &coding{}
+		r.coded[c.Name] = x
 	}
-	e, err := r.encode(c)
-	if err != nil {
-		return nil
-	}
-	if r.coded == nil {
-		r.coded = make(map[string]*encoded)
-	}
-	r.coded[c.Name] = e
-	return e
+	r.mu.Unlock()
+	x.once.Do(func() { x.done, _ = r.encode(c) })
+	return x.done
 }
 
 func (r *recording) encode(c *codec.Codec) (*encoded, error) {
