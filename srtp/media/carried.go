@@ -51,6 +51,7 @@ func (p handle) Stranger() {
 func (p handle) Agree(a sdp.Agreed, w carrier.Wire) {
 	now := time.Now()
 	l := p.l
+	a.Receive = nil // a carrier's library uses one payload type for both directions
 	l.tx.mu.Lock()
 	fresh := l.tx.wire != w
 	if fresh {
