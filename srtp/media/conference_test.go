@@ -303,6 +303,10 @@ func TestNewListenersHearNothingFromBefore(t *testing.T) {
 			payload = public
 		}
 		if i == 20 {
+			for range 4 { // a burst: the buffer holds 100 ms
+				phone.send(phone.packet(0, secret))
+			}
+			require.Eventually(t, func() bool { return leg.Stats().Received == 24 }, 5*time.Second, time.Millisecond)
 			require.NoError(t, c.Arrange(media.Among(listener, speaker)))
 		}
 		phone.send(phone.packet(0, payload))
