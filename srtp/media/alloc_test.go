@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/ringfence/ringfence/srtp/codec"
+	"github.com/ringfence/ringfence/srtp/media"
 )
 
 // A relayed packet costs no allocation, with a tap and with transcoding. The race detector makes pools forget on purpose, so this is
@@ -40,4 +41,31 @@ func TestStrangersDoNotAllocate(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { r.leg.Datagram(junk, r.out, src) }))
 	assert.EqualValues(t, 101, r.engine.Stats().Strangers)
 	assert.Zero(t, r.leg.Stats().Strangers, "a stranger who posed as nobody is counted by the engine alone")
+}
+
+// Nor does a tick of a conference, with what is sent, nor a packet that a bridge decodes and encodes.
+func TestTicksAndTranscodingDoNotAllocate(t *testing.T) {
+	for _, maps := range [][]string{basicPhone, {"9 G722/8000"}} {
+		r := newRoom(t, 4, maps)
+		assert.Zero(t, testing.AllocsPerRun(200, func() {
+			r.feed()
+			r.conf.Tick(r.since)
+		}))
+	}
+	from, _, la, _ := relayPair(t, []string{"9 G722/8000"}, basicPhone)
+	const runs = 200
+	var packets [][]byte
+	for range runs + 10 {
+		packets = append(packets, from.packet(9, frame(0x55)))
+	}
+	out := make([]byte, media.DatagramBuffer)
+	i := 0
+	step := func() {
+		la.Datagram(packets[i], out, from.addr())
+		i++
+	}
+	for range 5 {
+		step()
+	}
+	assert.Zero(t, testing.AllocsPerRun(runs, step))
 }

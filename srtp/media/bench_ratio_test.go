@@ -6,4 +6,6 @@ import "testing"
 func TestBenchRatios(t *testing.T) {
 	benchOnly(t)
 	relayRatios(t)
+	ratioOfTicks(t, 3, 1.3)
+	ratioOfTicks(t, 100, 0.2)
 }

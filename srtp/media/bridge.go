@@ -5,18 +5,19 @@ import (
 	"sync"
 )
 
-// Bridge joins two legs: what one receives, the other sends. Packets are decrypted and encrypted again; the payload is not touched when
-// both legs use one codec, and changed between µ-law and A-law otherwise. Digits (telephone-event) pass with the other leg's payload type. Each leg
+// Bridge joins two legs: what one receives, the other sends. Packets are decrypted and encrypted again. The payload is not touched when the other leg's peer takes the codec, and
+// changed in place between µ-law and A-law; anything else is decoded, resampled and encoded, in packets of the length the other peer asked for, as it arrives and without a playout
+// buffer. Digits (telephone-event) pass with the other leg's payload type and clock, comfort noise if the other peer takes it. Each leg
 // keeps its own SSRC, numbering and clock. A prompt or digits sent to one leg silence the bridge towards it for as long as they last.
-// A Bridge needs no goroutine and is safe for concurrent use.
+// A Bridge needs no goroutine and is safe for concurrent use. Bridge.Conference makes room for a third.
 type Bridge struct {
 	a, b   *Leg
 	mu     sync.Mutex
 	ab, ba *route
 }
 
-// NewBridge joins two legs that have negotiated media. The errors are ErrNotReady, ErrBusy for a leg that is bridged or echoes or for one leg
-// given twice, and ErrClosed.
+// NewBridge joins two legs that have negotiated media. The errors are ErrNotReady, ErrBusy for a leg that is bridged, echoes or is in a
+// conference or for one leg given twice, and ErrClosed.
 func NewBridge(a, b *Leg) (*Bridge, error) {
 	if a == b {
 		return nil, ErrBusy

@@ -14,8 +14,10 @@ import (
 
 func TestBridgeCarriesBothWaysAndTranscodes(t *testing.T) {
 	e := newEngine(t, media.Config{})
-	for _, codecs := range [][2]string{{sdp.PCMU, sdp.PCMU}, {sdp.PCMU, sdp.PCMA}, {sdp.PCMA, sdp.PCMU}} {
+	for _, codecs := range [][2]string{{sdp.PCMU, sdp.PCMU}, {sdp.PCMU, sdp.PCMA}, {sdp.PCMA, sdp.PCMU},
+		{sdp.G722, sdp.G722}, {sdp.G722, sdp.PCMU}, {sdp.Opus, sdp.Opus}, {sdp.Opus, sdp.PCMU}, {sdp.G722, sdp.Opus}} {
 		t.Run(codecs[0]+"-"+codecs[1], func(t *testing.T) {
+			t.Parallel()
 			alice, la := pair(t, e, codecs[0])
 			bob, lb := pair(t, e, codecs[1])
 			br, err := media.NewBridge(la, lb)

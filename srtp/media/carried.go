@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ringfence/ringfence/srtp/codec"
 	"github.com/ringfence/ringfence/srtp/internal/carrier"
 	"github.com/ringfence/ringfence/srtp/sdp"
 )
@@ -13,7 +14,7 @@ import (
 // srtp/insecureleg. The error is ErrClosed or wraps ErrConfig; attach is not called then.
 func (e *Engine) NewCarriedLeg(cfg LegConfig, attach func(carrier.Port) carrier.Carrier) (*Leg, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
+	if err := cfg.validate(carriedCodecs); err != nil {
 		return nil, err
 	}
 	l := newLeg(e, cfg)
@@ -26,6 +27,9 @@ func (e *Engine) NewCarriedLeg(cfg LegConfig, attach func(carrier.Port) carrier.
 	e.legs[l] = struct{}{}
 	return l, nil
 }
+
+// carriedCodecs are those a carrier's library is told of.
+var carriedCodecs = []codec.Codec{codec.PCMU(), codec.PCMA()}
 
 // handle is what a carrier may do with its leg.
 type handle struct{ l *Leg }
@@ -47,6 +51,7 @@ func (p handle) Stranger() {
 func (p handle) Agree(a sdp.Agreed, w carrier.Wire) {
 	now := time.Now()
 	l := p.l
+	a.Receive = nil // a carrier's library uses one payload type for both directions
 	l.tx.mu.Lock()
 	fresh := l.tx.wire != w
 	if fresh {

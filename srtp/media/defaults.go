@@ -25,9 +25,11 @@ const (
 	// oneWayAfter is how long one direction must be silent while the other runs to call the media one-way.
 	oneWayAfter = 3 * time.Second
 
-	// frameTime is the packet length we send, and samplesPerFrame its samples at 8000 Hz.
-	frameTime       = 20 * time.Millisecond
+	// frameTime is how much audio is made at a time, and the packet length we send unless the peer asks for another; samplesPerFrame are its samples at 8000 Hz.
+	frameTime       = frameMillis * time.Millisecond
+	frameMillis     = 20
 	clockRate       = 8000
+	wideRate        = 16000
 	samplesPerFrame = 160
 	// maxBehind is how many frames the pacer sends late in a row before it gives the rest up.
 	maxBehind = 5
@@ -61,8 +63,14 @@ const (
 
 	// digitQueue is how many digits wait for a reader; later ones are dropped and counted.
 	digitQueue = 32
-	// maxPrompt bounds one prompt's samples: an hour.
-	maxPrompt = 3600 * clockRate
+	// maxPrompt bounds one prompt: an hour, in seconds.
+	maxPrompt = 3600
+	// warmFrames is how much of a prompt's end its encoder takes before the beginning.
+	warmFrames = 10
+	// twinWindow is how far apart the two reports of one key may be that a phone sends both as an event and as a tone.
+	twinWindow = 500 * time.Millisecond
+	// maxMembers bounds a conference: what a core mixes in a fraction of 20 ms.
+	maxMembers = 500
 	// relayJump is the packet gap after which a relayed stream counts as a new one.
 	relayJump = 1000
 	// driftLimit is how far a relayed or tapped stream's clock may be off the wall clock before it is anchored anew.

@@ -146,7 +146,7 @@ func (d *digitSender) send(t *transmitter, box *outbox, now time.Time) {
 		return
 	}
 	payload := [4]byte{d.events[0], 10} // 10 dB below full scale
-	binary.BigEndian.PutUint16(payload[2:], uint16((d.n+1)*samplesPerFrame))
+	binary.BigEndian.PutUint16(payload[2:], uint16((d.n+1)*int(t.frameTicks())))
 	repeats := 1
 	if d.n == digitFrames-1 {
 		payload[1] |= 0x80
@@ -156,7 +156,7 @@ func (d *digitSender) send(t *transmitter, box *outbox, now time.Time) {
 		t.sendPayload(box, payload[:], uint8(t.eventPT), d.n == 0, d.ts, now)
 	}
 	if d.n == digitFrames-1 {
-		t.ts = d.ts + (digitFrames-1)*samplesPerFrame // what follows comes behind the digit's end
+		t.ts, t.ticks = d.ts+(digitFrames-1)*t.frameTicks(), t.frameTicks() // what follows comes behind the digit's end
 	}
 }
 

@@ -1,15 +1,26 @@
-// Package media carries calls' audio: legs with a socket and keys each, prompts, digits, taps and bridges.
+// Package media carries calls' audio: legs with keys each, prompts, digits, taps, bridges and conferences.
 //
 // An [Engine] opens [Leg] values. A Leg agrees on media by three verbs that signalling calls with bodies it need not understand:
 // [Leg.Offer], [Leg.Answer] and [Leg.Accept]. Then the leg plays ([Leg.Play], [Leg.Loop]), collects digits ([Leg.ReadDigit]), sends digits
-// ([Leg.SendDigits]), echoes ([Leg.Echo]), feeds a recorder ([Leg.SetTap]) and is joined to another leg by a [Bridge].
+// ([Leg.SendDigits]), echoes ([Leg.Echo]), feeds a recorder ([Leg.SetTap]), is joined to another leg by a [Bridge] and to many by a [Conference].
 //
 //	leg, err := engine.NewLeg(media.LegConfig{SignallingSecure: true})
 //	answer, err := leg.Answer(ctx, offer) // the body for the 200 OK
 //	err = leg.Play(ctx, welcome)
 //	digit, err := leg.ReadDigit(ctx)
 //
-// A browser's leg comes from package srtp/webrtc and is a Leg like any other: it plays, echoes, is tapped and is bridged by the code here.
+// A browser's leg comes from package srtp/webrtc and is a Leg like any other: it plays, echoes, is tapped, bridged and mixed by the code here.
+//
+// # Codecs
+//
+// An Engine has the codecs of [Config.Codecs], G.711 and G.722 unless told otherwise, and a leg negotiates those it names; two legs of one codec are bridged without decoding anything.
+// Prompts are encoded once for each codec. Packets have the length the peer asked for, 10 to 60 ms (20 ms with Opus), but what a bridge relays keeps its own.
+//
+// # Conferences
+//
+// A [Conference] decodes its members into playout buffers and mixes for each of them, every 20 ms, whom it hears. Who hears whom is data, a [Hears]: [Everybody], [Among], or the
+// [Supervision] of a call that a supervisor listens to, whispers into, joins or takes over. [Conference.Arrange] changes it for all members between two ticks, so that nobody hears one
+// packet that is not for them, nor what was said before they were let in. [Bridge.Conference] and [Conference.Bridge] change over while the call goes on.
 //
 // # Security
 //
@@ -31,15 +42,16 @@
 // A stranger's, a replayed and a forged packet are never heard, recorded or relayed, and [Leg.Stats] and [Engine.Stats] count each.
 //
 // A bridge ends for both directions before [Bridge.Close] returns: not one packet passes after it. The same holds for
-// [Leg.WithholdTaps], which keeps secret input out of recordings.
+// [Leg.WithholdTaps], which keeps audio out of recordings, for [Leg.Secret], which keeps a card's digits from everybody else as well, as events and as tones, and for
+// [Conference.Arrange] and [Member.Leave].
 //
 // # Goroutines
 //
-// An Engine has one pacer goroutine, which sends every playing leg's next 20 ms and, twice a second, looks after reports
+// An Engine has one pacer goroutine, which sends every playing leg's next 20 ms, mixes every conference and, twice a second, looks after reports
 // and timeouts, and two reader goroutines for each port in use, which serves 512 legs. A leg has none. While packets come thick, a reader gathers them for up to
 // 3 ms (1 ms under load) and moves a batch with one system call, because waking a thread for each packet costs more than decrypting, encrypting and
 // sending it. [Engine.Close] stops all of them and waits; [Leg.Close] waits until nothing of the leg is under way. Playing hold music needs no goroutine of the caller.
-// Everything is safe for concurrent use. A [Tap] runs on the port's reader goroutine, and other legs' audio waits for it.
+// A conference of 100 takes about 100 µs of the pacer's 20 ms, encryption not counted. Everything is safe for concurrent use. A [Tap] runs on the port's reader goroutine, and other legs' audio waits for it.
 //
 // # Importing alone
 //

@@ -5,10 +5,12 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/codec"
 )
 
 // Config describes an Engine. It is copied by New; later changes to it have no effect.
@@ -19,6 +21,8 @@ type Config struct {
 	PortMin, PortMax uint16
 	// Policy are the SRTP suites. If zero, the four without short tags, GCM first.
 	Policy srtp.Policy
+	// Codecs are the audio codecs the engine has; legs name theirs in LegConfig.Codecs. If empty, PCMU, PCMA, G722. Package codec/opus has one more.
+	Codecs []codec.Codec
 	// Timeout is how long a leg that is not on hold may receive nothing before Leg.TimedOut fires, at least 100 ms. If zero, 30 s.
 	Timeout time.Duration
 	// Logger gets one line for each leg's end and for what needs an operator's eye; never an address or a key. If zero, nothing is logged.
@@ -32,6 +36,10 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if len(c.Codecs) == 0 {
+		c.Codecs = []codec.Codec{codec.PCMU(), codec.PCMA(), codec.G722()}
+	}
+	c.Codecs = slices.Clone(c.Codecs)
 	c.Addr = c.Addr.Unmap()
 	return c
 }
@@ -48,7 +56,7 @@ func (c Config) validate() error {
 	if err := c.Policy.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return nil
+	return checkCodecs(c.Codecs)
 }
 
 // Engine opens legs and paces what they play. It is safe for concurrent use.
@@ -89,7 +97,7 @@ func New(cfg Config) (*Engine, error) {
 // The caller closes the leg.
 func (e *Engine) NewLeg(cfg LegConfig) (*Leg, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
+	if err := cfg.validate(e.cfg.Codecs); err != nil {
 		return nil, err
 	}
 	l := newLeg(e, cfg)
@@ -124,7 +132,7 @@ func (e *Engine) snapshot() []*Leg {
 }
 
 func (e *Engine) housekeep(now time.Time) {
-	e.pace.each(e.snapshot(), func(l *Leg, box *outbox) { l.housekeep(now, box) })
+	each(&e.pace, e.snapshot(), func(l *Leg, box *outbox) { l.housekeep(now, box) })
 }
 
 // Close ends every leg and waits for all goroutines. It is safe to call again and always returns nil.

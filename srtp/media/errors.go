@@ -30,8 +30,11 @@ var (
 	ErrClosed = errors.New("media: closed")
 	// ErrNotReady is returned by the verbs that send or bridge before media is negotiated.
 	ErrNotReady = errors.New("media: no media negotiated yet")
-	// ErrBusy is returned by Play and SendDigits while another of them runs on the leg, and by Echo and NewBridge for a leg that is bridged.
+	// ErrBusy is returned by Play and SendDigits while another of them runs on the leg, and by Echo, NewBridge
+	// and Join for a leg that is bridged, echoes or is in a conference.
 	ErrBusy = errors.New("media: leg is busy")
+	// ErrMembers is returned by Join when a conference is full, and by Conference.Bridge when there are not two members.
+	ErrMembers = errors.New("media: wrong number of members")
 	// ErrNoDigits is returned by SendDigits when the peer takes no telephone-event.
 	ErrNoDigits = errors.New("media: peer takes no telephone-event")
 	// ErrDigit is returned by SendDigits and InjectDigit for anything but 0-9, *, #, A-D.

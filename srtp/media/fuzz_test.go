@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/codec/opus"
 	"github.com/ringfence/ringfence/srtp/media"
 )
 
@@ -66,5 +68,49 @@ func FuzzDescription(f *testing.F) {
 		good, err := a.Answer(t.Context(), offer)
 		require.NoError(t, err)
 		require.NoError(t, b.Accept(t.Context(), good))
+	})
+}
+
+// The length of an Opus packet is read as the decoder reads it, and is 20 ms for what the decoder refuses.
+func FuzzOpusTicks(f *testing.F) {
+	for _, b := range [][]byte{nil, {8, 1}, {0x4b, 2, 0, 0}, {0x4b, 0xff}, {0xfb, 6, 1}, {3}} {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got := media.OpusTicks(b)
+		if want, err := opus.Samples(b, 48000); err == nil && want > 0 {
+			assert.Equal(t, want, got)
+		}
+		assert.LessOrEqual(t, got, 48*120)
+		assert.Positive(t, got)
+	})
+}
+
+// Whatever a peer sends as events, what comes out has the duration of what went in as far as 16 bits hold it, and time does not go back within a key.
+func FuzzEventScaler(f *testing.F) {
+	f.Add([]byte{5, 10, 0, 160, 5, 10, 1, 64, 5, 0x8a, 1, 64}, uint32(1000), true)
+	f.Add([]byte{5, 10, 0xff, 0xff, 5, 10, 1, 64}, uint32(0xffffff00), false)
+	f.Fuzz(func(t *testing.T, events []byte, ts uint32, up bool) {
+		from, to := uint32(48000), uint32(8000)
+		if up {
+			from, to = to, from
+		}
+		var s media.Scaler
+		last, key := uint32(0), uint32(0)
+		for ; len(events) >= 4; events = events[4:] {
+			payload := append([]byte(nil), events[:4]...)
+			behind, first, ok := s.Scale(payload, ts, from, to)
+			if !ok {
+				continue
+			}
+			if first == key && behind < last {
+				t.Fatalf("went back from %d to %d", last, behind)
+			}
+			last, key = behind, first
+			assert.Equal(t, events[:2], payload[:2])
+			if events[1]&0x40 != 0 {
+				ts += uint32(binary.BigEndian.Uint16(events[2:])) // the next is another segment or another key
+			}
+		}
 	})
 }

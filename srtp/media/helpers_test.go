@@ -24,6 +24,9 @@ func newEngine(t testing.TB, cfg media.Config) *media.Engine {
 	if !cfg.Addr.IsValid() {
 		cfg.Addr = loopback
 	}
+	if cfg.Codecs == nil {
+		cfg.Codecs = everyCodec()
+	}
 	e, err := media.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = e.Close() })
@@ -52,7 +55,7 @@ func negotiate(t testing.TB, a, b *media.Leg) {
 // pair returns a phone and the leg that talks to it.
 func pair(t testing.TB, e *media.Engine, codecs ...string) (phone, leg *media.Leg) {
 	t.Helper()
-	phone, leg = newLeg(t, e, codecs...), newLeg(t, e)
+	phone, leg = newLeg(t, e, codecs...), newLeg(t, e, codecs...)
 	negotiate(t, phone, leg)
 	return phone, leg
 }
@@ -70,18 +73,67 @@ type ear struct {
 	pcm    []int16
 	at     []time.Duration
 	codecs map[string]int
+	dec    codec.Decoder
+	rate   *codec.Resampler
 	heard  chan struct{}
+}
+
+// decode expands a payload to 8000 Hz.
+func (e *ear) decode(name string, payload []byte) []int16 {
+	c, ok := codec.ByName(everyCodec(), name)
+	if !ok {
+		panic(name)
+	}
+	if e.dec == nil {
+		e.dec, _ = c.NewDecoder()
+		e.rate, _ = codec.NewResampler(c.Rate, 8000)
+	}
+	pcm, out := make([]int16, 6*c.FrameSamples), make([]int16, 6*160)
+	n, err := e.dec.Decode(pcm, payload)
+	if err != nil {
+		panic(err)
+	}
+	n, err = e.rate.Process(out, pcm[:n])
+	if err != nil {
+		panic(err)
+	}
+	return out[:n]
+}
+
+// everyCodec are the codecs of the tests' engines: the package's and one with a clock of 48000 Hz.
+func everyCodec() []codec.Codec {
+	return []codec.Codec{codec.PCMU(), codec.PCMA(), codec.G722(), likeOpus()}
+}
+
+// likeOpus goes by Opus's name and clock and has A-law behind the first byte of a packet of 20 ms.
+func likeOpus() codec.Codec {
+	law := codec.PCMA()
+	enc, _ := law.NewEncoder()
+	dec, _ := law.NewDecoder()
+	return codec.Codec{Name: sdp.Opus, ClockRate: 48000, Rate: 8000, Channels: 1, RTPChannels: 2, FrameSamples: 160, FrameTicks: 960, MaxPayload: 161,
+		NewEncoder: func() (codec.Encoder, error) { return tocEncoder{enc}, nil },
+		NewDecoder: func() (codec.Decoder, error) { return tocDecoder{dec}, nil },
+	}
+}
+
+type tocEncoder struct{ law codec.Encoder }
+
+func (e tocEncoder) Encode(dst []byte, pcm []int16) (int, error) {
+	dst[0] = 1 << 3 // SILK, narrowband, 20 ms, one frame
+	n, err := e.law.Encode(dst[1:], pcm)
+	return n + 1, err
+}
+
+type tocDecoder struct{ law codec.Decoder }
+
+func (d tocDecoder) Decode(dst []int16, payload []byte) (int, error) {
+	return d.law.Decode(dst, payload[1:])
 }
 
 func newEar() *ear { return &ear{codecs: map[string]int{}, heard: make(chan struct{}, 10000)} }
 
 func (e *ear) WriteFrame(at time.Duration, name string, payload []byte) {
-	pcm := make([]int16, len(payload))
-	if name == sdp.PCMA {
-		codec.DecodeAlaw(pcm, payload)
-	} else {
-		codec.DecodeMulaw(pcm, payload)
-	}
+	pcm := e.decode(name, payload)
 	e.mu.Lock()
 	e.pcm = append(e.pcm, pcm...)
 	e.at = append(e.at, at)
@@ -164,6 +216,37 @@ func (p *barePhone) offer(extra ...string) []byte {
 	return []byte(strings.Join(lines, "\r\n") + "\r\n")
 }
 
+// offerOf is an offer of other payload types: each is an rtpmap such as "111 opus/48000/2".
+func (p *barePhone) offerOf(maps []string, extra ...string) []byte {
+	pts := ""
+	lines := []string{"a=rtcp-mux", "a=crypto:" + p.local.ExportSecret()}
+	for _, m := range maps {
+		pts += " " + m[:strings.IndexByte(m, ' ')]
+		lines = append(lines, "a=rtpmap:"+m)
+	}
+	lines = append(append([]string{"v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0", "m=audio " + portOf(p.addr()) + " RTP/SAVP" + pts},
+		lines...), extra...)
+	return []byte(strings.Join(lines, "\r\n") + "\r\n")
+}
+
+// answerTo lets the phone answer the leg's offer with payload types of its own choice.
+func (p *barePhone) answerTo(leg *media.Leg, maps ...string) {
+	p.t.Helper()
+	offer, err := leg.Offer(context.Background())
+	require.NoError(p.t, err)
+	desc, err := sdp.Parse(offer)
+	require.NoError(p.t, err)
+	local, remote, err := srtp.Policy{}.Answer(desc.Media[0].Crypto())
+	require.NoError(p.t, err)
+	p.local = local
+	p.tx, err = srtp.NewSender(local, srtp.SenderConfig{})
+	require.NoError(p.t, err)
+	p.rx, err = srtp.NewReceiver(remote, srtp.ReceiverConfig{})
+	require.NoError(p.t, err)
+	p.to = netip.AddrPortFrom(loopback, uint16(desc.Media[0].Port))
+	require.NoError(p.t, leg.Accept(context.Background(), p.offerOf(maps)))
+}
+
 func portOf(a netip.AddrPort) string { return a.String()[strings.LastIndexByte(a.String(), ':')+1:] }
 
 // call lets the leg answer the phone.
@@ -179,7 +262,7 @@ func (p *barePhone) take(out []byte) {
 	p.answer = string(out)
 	desc, err := sdp.Parse(out)
 	require.NoError(p.t, err)
-	a, err := sdp.Accept(desc, sdp.Local{})
+	a, err := sdp.Accept(desc, sdp.Local{Codecs: []string{sdp.PCMU, sdp.PCMA, sdp.G722, sdp.Opus, sdp.CN}})
 	require.NoError(p.t, err)
 	local, remote, err := srtp.Policy{}.Accept([]srtp.Crypto{p.local}, a.Crypto)
 	require.NoError(p.t, err)
@@ -243,4 +326,10 @@ func frame(b byte) []byte {
 		f[i] = b
 	}
 	return f
+}
+
+func mulaw(pcm []int16) []byte {
+	b := make([]byte, len(pcm))
+	codec.EncodeMulaw(b, pcm)
+	return b
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/codec"
 	"github.com/ringfence/ringfence/srtp/dtls"
 	"github.com/ringfence/ringfence/srtp/internal/carrier"
 	"github.com/ringfence/ringfence/srtp/sdp"
@@ -27,8 +28,11 @@ type LegConfig struct {
 	DTLS *dtls.Identity
 	// Propose is how the first Offer proposes to agree on keys; an Answer follows the peer's offer. ProposeDTLS and ProposeBoth need DTLS. If zero, ProposeSDES.
 	Propose Proposal
-	// Codecs are the audio codecs, "PCMU" and "PCMA", best first. If zero, PCMU, PCMA.
+	// Codecs are the names of the audio codecs to negotiate, best first, of those in Config.Codecs, and "CN" for comfort noise besides them. If empty, PCMU, PCMA:
+	// legs that have no other codec are bridged without decoding anything. On a browser's leg only these two are possible.
 	Codecs []string
+	// InbandDTMF finds keys in the audio as well, for phones that send no telephone-event. It costs each packet's decoding. If false, keys are events only.
+	InbandDTMF bool
 }
 
 // Proposal is how an offer proposes to agree on keys.
@@ -52,20 +56,26 @@ func (c LegConfig) withDefaults() LegConfig {
 	return c
 }
 
-func (c LegConfig) validate() error {
+func (c LegConfig) validate(known []codec.Codec) error {
 	if c.Propose > ProposeBoth || c.Propose != ProposeSDES && c.DTLS == nil {
 		return fmt.Errorf("%w: Propose without DTLS", ErrConfig)
 	}
+	audio := false
 	for i, name := range c.Codecs {
-		if name != sdp.PCMU && name != sdp.PCMA || slices.Contains(c.Codecs[:i], name) {
+		if name != sdp.CN && findCodec(known, name) == nil || slices.Contains(c.Codecs[:i], name) {
 			return fmt.Errorf("%w: codec %d", ErrConfig, i)
 		}
+		audio = audio || name != sdp.CN
+	}
+	if !audio {
+		return fmt.Errorf("%w: no audio codec", ErrConfig)
 	}
 	return nil
 }
 
 // Leg is one party's media: ports, keys for both directions, and what plays. Engine.NewLeg makes it.
-// It is safe for concurrent use. Locks are taken in the order sig, rx, tx; a bridge takes the other leg's tx only.
+// It is safe for concurrent use. Locks are taken in the order sig, rx, tx; a bridge takes the other leg's tx only. A conference's
+// lock comes before those of its legs.
 type Leg struct {
 	eng      *Engine
 	cfg      LegConfig
@@ -89,24 +99,33 @@ type Leg struct {
 	tap    tapState
 	out    atomic.Pointer[route]  // where received packets go
 	bridge atomic.Pointer[Bridge] // the bridge that set out
+	seatIn atomic.Pointer[Member] // the leg's place in a conference
+	secret atomic.Bool
+	inband *inband // nil: keys are events only
 }
 
 func newLeg(e *Engine, cfg LegConfig) *Leg {
 	l := &Leg{eng: e, cfg: cfg, done: make(chan struct{}), timedOut: make(chan struct{}), digits: make(chan byte, digitQueue), rekeyDue: make(chan struct{}, 1)}
 	l.sig.id, l.sig.cname = randomID(), randomName()
 	l.tx.reports.cname = l.sig.cname
-	l.rx.init()
 	l.tx.init()
+	l.rx.known, l.tx.known = e.cfg.Codecs, e.cfg.Codecs
+	if cfg.InbandDTMF {
+		l.inband = &inband{}
+	}
 	return l
 }
 
-// Close ends the leg: its bridge, and what plays. It waits until nothing of it is under way and then overwrites the keys.
+// Close ends the leg: its bridge or its place in a conference, and what plays. It waits until nothing of it is under way and then overwrites the keys.
 // Verbs that wait return ErrClosed. It is safe to call again and always returns nil. A Tap must not call it.
 func (l *Leg) Close() error {
 	l.closing.Do(func() {
-		close(l.done) // before looking for a bridge: NewBridge looks for this after it set one
+		close(l.done) // before looking for a bridge or conference: both look for this after they took the leg
 		if b := l.bridge.Load(); b != nil {
 			b.Close()
+		}
+		if m := l.seatIn.Load(); m != nil {
+			m.Leave()
 		}
 		l.sig.mu.Lock()
 		l.sig.closed = true
@@ -191,11 +210,12 @@ func (l *Leg) Security() Security {
 	return s
 }
 
-// Codec returns the codec the leg sends, "PCMU" or "PCMA", or "" before negotiation.
+// Codec returns the name of the codec the leg sends its own audio with, such as "PCMU", or "" before negotiation. A bridge may send another of those the peer takes.
 func (l *Leg) Codec() string {
-	l.tx.mu.Lock()
-	defer l.tx.mu.Unlock()
-	return l.tx.codec
+	if c := l.sendsWith(); c != nil {
+		return c.Name
+	}
+	return ""
 }
 
 // Held reports whether the peer's last description keeps us from sending: it put us on hold. False before negotiation.

@@ -16,7 +16,7 @@ import (
 func TestToneReachesTheOtherSideWithin3Hz(t *testing.T) {
 	leaktest.Check(t)
 	e := newEngine(t, media.Config{})
-	for _, name := range []string{sdp.PCMU, sdp.PCMA} {
+	for _, name := range []string{sdp.PCMU, sdp.PCMA, sdp.G722, sdp.Opus} {
 		t.Run(name, func(t *testing.T) {
 			phone, leg := pair(t, e, name)
 			heard := newEar()
@@ -30,6 +30,7 @@ func TestToneReachesTheOtherSideWithin3Hz(t *testing.T) {
 			require.NoError(t, phone.Play(within(t, 10*time.Second), tone(t, 1000, 500*time.Millisecond)))
 			back.wait(t, 25)
 			assert.InDelta(t, 1000, back.pitch(), 3)
+			assert.Equal(t, name, leg.Codec())
 			assert.Equal(t, "AEAD_AES_256_GCM", leg.Security().Suite)
 			assert.True(t, leg.Security().Authenticated)
 		})

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// pacer is the engine's only clock: it sends the next frame of every playing leg each 20 ms and runs housekeeping twice a second. With
+// pacer is the engine's only clock: it sends the next frame of every playing leg and of every conference each 20 ms and runs housekeeping twice a second. With
 // nothing to play it sleeps until either is due.
 type pacer struct {
 	mu       sync.Mutex
-	incoming []*Leg
+	incoming []ticker
 	wake     chan struct{}
 	stop     chan struct{}
 	once     sync.Once
@@ -32,22 +32,28 @@ func (p *pacer) barrier() {
 	p.sending.Unlock()
 }
 
-// each calls f for every leg; what f puts into the box leaves soon after.
-func (p *pacer) each(legs []*Leg, f func(*Leg, *outbox)) {
-	for part := range slices.Chunk(legs, batchSize/2) {
+// each calls f for every one of list; what f puts into the box leaves soon after.
+func each[T any](p *pacer, list []T, f func(T, *outbox)) {
+	for part := range slices.Chunk(list, batchSize/2) {
 		p.sending.Lock()
-		for _, l := range part {
-			f(l, p.box)
+		for _, x := range part {
+			f(x, p.box)
 		}
 		p.box.flush()
 		p.sending.Unlock()
 	}
 }
 
-// add makes the pacer tick the leg until its tick returns false. The caller sees to it that a leg is added once.
-func (p *pacer) add(l *Leg) {
+// ticker is what has something to send every 20 ms: a leg that plays, a conference.
+type ticker interface {
+	// tick sends the next 20 ms and returns false when there is nothing more to come.
+	tick(now time.Time, box *outbox) bool
+}
+
+// add makes the pacer tick t until its tick returns false. The caller sees to it that it is added once.
+func (p *pacer) add(t ticker) {
 	p.mu.Lock()
-	p.incoming = append(p.incoming, l)
+	p.incoming = append(p.incoming, t)
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -59,7 +65,7 @@ func (p *pacer) halt() { p.once.Do(func() { close(p.stop) }) }
 
 // run returns after halt.
 func (p *pacer) run(housekeep func(time.Time)) {
-	var active []*Leg
+	var active []ticker
 	now := time.Now()
 	frame, house := now, now.Add(houseEvery)
 	timer := time.NewTimer(houseEvery)
@@ -87,9 +93,9 @@ func (p *pacer) run(housekeep func(time.Time)) {
 		}
 		for len(active) > 0 && !now.Before(frame) {
 			kept := active[:0]
-			p.each(active, func(l *Leg, box *outbox) {
-				if l.tick(now, box) {
-					kept = append(kept, l)
+			each(p, active, func(t ticker, box *outbox) {
+				if t.tick(now, box) {
+					kept = append(kept, t)
 				}
 			})
 			clear(active[len(kept):])

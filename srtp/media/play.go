@@ -4,12 +4,14 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/ringfence/ringfence/srtp/codec"
 )
 
 // job is something a leg plays: a prompt once, a prompt over and over, or digits. The leg's tx.mu guards it.
 type job struct {
 	prompt *Prompt
-	pos    int // byte offset of the next frame
+	pos    int // the next frame
 	loop   bool
 	digits *digitSender
 	done   chan struct{} // closed at the end
@@ -26,7 +28,15 @@ func (l *Leg) Play(ctx context.Context, p *Prompt) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	p.prepare(l.sendsWith())
 	return l.foreground(ctx, &job{prompt: p, done: make(chan struct{})})
+}
+
+// sendsWith is the codec the leg sends, nil before negotiation.
+func (l *Leg) sendsWith() *codec.Codec {
+	l.tx.mu.Lock()
+	defer l.tx.mu.Unlock()
+	return l.tx.codec
 }
 
 // foreground runs a job to its end.
@@ -70,14 +80,15 @@ func (l *Leg) foreground(ctx context.Context, j *job) error {
 }
 
 // Loop plays p over and over, in step with a clock all legs share, so that a caller who is taken out of the music for an announcement finds it where it
-// would be by then. It returns at once; stop ends it and may be called again. A prompt, digits or a bridge silence it while they last. A second
+// would be by then. It returns at once; stop ends it and may be called again. A prompt, digits, a bridge or a conference silence it while they last. A second
 // Loop replaces the first. It may be called before negotiation and on a closed leg, where it does nothing.
 func (l *Leg) Loop(p *Prompt) (stop func()) {
+	p.prepare(l.sendsWith())
 	j := &job{prompt: p, loop: true, done: make(chan struct{})}
 	t := &l.tx
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !l.ended() && p.samples > 0 {
+	if !l.ended() && p.frames > 0 {
 		t.bg = j
 		l.kick()
 	}
@@ -105,7 +116,7 @@ func (t *transmitter) playing() *job {
 	switch {
 	case t.fg != nil:
 		return t.fg
-	case t.route == nil:
+	case t.route == nil && t.member == nil:
 		return t.bg
 	default:
 		return nil
@@ -130,7 +141,7 @@ func (l *Leg) tick(now time.Time, box *outbox) bool {
 			t.fg = nil
 			j.finish()
 		}
-		t.cur = nil
+		t.quit()
 		return true
 	}
 	t.frame(j, box, now, l.eng.epoch)
@@ -141,34 +152,27 @@ func (l *Leg) tick(now time.Time, box *outbox) bool {
 func (t *transmitter) frame(j *job, box *outbox, now, epoch time.Time) {
 	if !t.open() {
 		// On hold, or not negotiated yet: a prompt goes on unheard, music has its own clock.
-		t.cur = nil
+		t.quit()
 		if !j.loop {
 			t.advance(j)
 		}
 		return
 	}
-	audio := j.prompt.encoded(t.codec)
-	fresh := t.cur != j
-	ts := t.ts + samplesPerFrame
-	if fresh {
-		ts = t.spurt(now)
-		t.cur = j
-		if j.loop {
-			frames := len(audio) / samplesPerFrame
-			j.pos = int(now.Sub(epoch)/frameTime) % frames * samplesPerFrame
-		}
+	if t.cur != j && j.loop {
+		j.pos = int(now.Sub(epoch)/frameTime) % j.prompt.frames
 	}
-	if j.pos < len(audio) {
-		t.sendPayload(box, audio[j.pos:j.pos+samplesPerFrame], t.pt, fresh, ts, now)
+	if j.pos < j.prompt.frames {
+		t.emit(box, j, j.prompt.frame(t.codec, j.pos), now)
+	}
+	if !j.loop && j.pos+1 >= j.prompt.frames {
+		t.flushPart(box, now)
 	}
 	t.advance(j)
 }
 
 // advance moves to the next frame, and ends a prompt that has none.
 func (t *transmitter) advance(j *job) {
-	size := (j.prompt.samples + samplesPerFrame - 1) / samplesPerFrame * samplesPerFrame
-	j.pos += samplesPerFrame
-	if j.pos < size {
+	if j.pos++; j.pos < j.prompt.frames {
 		return
 	}
 	if j.loop {

@@ -56,8 +56,9 @@ func (r *receiver) heard(codec string) Quality {
 	return rate(codec, quality.Path{Loss: b.Loss(), BurstRatio: b.Ratio(), OneWay: mouthToEar(r.peer.rtt, r.stream.spread())})
 }
 
-// heardByPeer rates what we send, by the peer's own words if it sends them (RFC 3611), else by its reports. The caller holds rx.mu.
-func (r *receiver) heardByPeer(codec string) Quality {
+// heardByPeer rates what we send, by the peer's own words if it sends them (RFC 3611), else by its reports, whose jitter is in steps of
+// our clock in Hz. The caller holds rx.mu.
+func (r *receiver) heardByPeer(codec string, clock uint32) Quality {
 	p := &r.peer
 	if p.metrics != nil && p.metrics.R > 0 && p.metrics.R <= 100 {
 		m := p.metrics
@@ -67,10 +68,8 @@ func (r *receiver) heardByPeer(codec string) Quality {
 		return Quality{}
 	}
 	loss := min(1, float64(p.lost)/float64(p.expected))
-	return rate(codec, quality.Path{Loss: loss, BurstRatio: 1, OneWay: mouthToEar(p.rtt, ticks(p.jitter))})
+	return rate(codec, quality.Path{Loss: loss, BurstRatio: 1, OneWay: mouthToEar(p.rtt, time.Duration(p.jitter)*time.Second/time.Duration(clock))})
 }
-
-func ticks(n uint32) time.Duration { return time.Duration(n) * time.Second / clockRate }
 
 // xrHeader is the header of an extended report with one VoIP metrics block, in front of which stands its sender's source.
 const xrHeader = 8

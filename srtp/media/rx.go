@@ -8,26 +8,9 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/codec"
 	"github.com/ringfence/ringfence/srtp/sdp"
 )
-
-// kind says what a received RTP packet carries.
-type kind uint8
-
-const (
-	kindOther kind = iota // nothing we negotiated
-	kindMulaw
-	kindAlaw
-	kindEvent // telephone-event
-)
-
-// name returns the tap's name of an audio kind.
-func (k kind) name() string {
-	if k == kindAlaw {
-		return sdp.PCMA
-	}
-	return sdp.PCMU
-}
 
 // packet is one authentic RTP packet.
 type packet struct {
@@ -35,6 +18,8 @@ type packet struct {
 	payload []byte // inside raw
 	head    int    // length of the header in raw
 	kind    kind
+	codec   *codec.Codec // of audio
+	clock   uint32       // rate of ts in Hz; 0 if the kind is not known
 	marker  bool
 	seq     uint16
 	ts      uint32
@@ -56,10 +41,10 @@ type receiver struct {
 	authenticated   bool
 	agreed          bool
 	receives        bool
-	since           time.Time // when the peer last began to owe us media
-	last            time.Time // last authentic packet
-	mulaw, alaw     int16     // payload types, -1 for none
-	event           int16
+	since           time.Time     // when the peer last began to owe us media
+	last            time.Time     // last authentic packet
+	known           []codec.Codec // the engine's
+	formats         []format      // what the peer may send
 	stream          stream
 	dtmf            eventReader
 	fired           bool
@@ -73,8 +58,6 @@ type receiver struct {
 	lostDigits      uint64
 	peer            peerReport
 }
-
-func (r *receiver) init() { r.mulaw, r.alaw, r.event = -1, -1, -1 }
 
 // apply takes over an agreement and the peer's new key, if any.
 func (r *receiver) apply(a sdp.Agreed, k keys, lifetime uint64, moved bool, now time.Time) {
@@ -97,17 +80,7 @@ func (r *receiver) apply(a sdp.Agreed, k keys, lifetime uint64, moved bool, now 
 		r.since = now
 	}
 	r.agreed, r.receives = true, a.Direction.Receives()
-	r.init()
-	for _, c := range a.Audio {
-		if c.Name == sdp.PCMA {
-			r.alaw = int16(c.PT)
-		} else {
-			r.mulaw = int16(c.PT)
-		}
-	}
-	if a.DTMF.Name != "" {
-		r.event = int16(a.DTMF.PT)
-	}
+	r.formats = formatsOf(a, r.known)
 }
 
 // change takes keys into the receiver in force and drops others, so that its window and its counters go on.
@@ -196,13 +169,14 @@ func (l *Leg) receive(d *datagram, own bool) bool {
 // deliver hands an authentic packet and the digit it begins, if any, to whoever listens. It spoils p.
 func (l *Leg) deliver(p *packet, digit byte, box *outbox) {
 	if digit != 0 {
-		l.pushDigit(digit)
+		l.keyed(digit, p.at)
 	}
-	if p.kind == kindMulaw || p.kind == kindAlaw {
-		l.tap.write(p)
+	if p.kind == kindAudio {
+		l.inband.hear(l, p)
+		l.tap.write(p, &l.secret)
 	}
 	if to := l.out.Load(); to != nil {
-		to.forward(p, box)
+		to.forward(p, digit, box)
 	}
 }
 
@@ -249,14 +223,12 @@ func (r *receiver) classify(now time.Time, p *packet) bool {
 		r.badKinds++
 		return false
 	}
-	switch int16(p.raw[1] & 0x7f) {
-	case r.mulaw:
-		p.kind = kindMulaw
-	case r.alaw:
-		p.kind = kindAlaw
-	case r.event:
-		p.kind = kindEvent
-	default:
+	for i := range r.formats {
+		if f := &r.formats[i]; f.pt == p.raw[1]&0x7f {
+			p.kind, p.codec, p.clock = f.kind, f.codec, f.clock
+		}
+	}
+	if p.kind == kindOther {
 		r.badKinds++
 	}
 	r.stream.update(p, now)

@@ -31,6 +31,9 @@ type Stats struct {
 func (l *Leg) Stats() Stats {
 	r, t := &l.rx, &l.tx
 	codec := l.Codec()
+	t.mu.Lock()
+	clock := t.rate
+	t.mu.Unlock()
 	r.mu.Lock()
 	s := Stats{
 		Received:     r.stream.total,
@@ -44,10 +47,10 @@ func (l *Leg) Stats() Stats {
 		DigitsLost:   r.lostDigits,
 		LastReceived: r.last,
 		RemoteLost:   r.peer.lost,
-		RemoteJitter: ticks(r.peer.jitter),
+		RemoteJitter: time.Duration(r.peer.jitter) * time.Second / time.Duration(clock),
 		RoundTrip:    r.peer.rtt,
 		Heard:        r.heard(codec),
-		HeardByPeer:  r.heardByPeer(codec),
+		HeardByPeer:  r.heardByPeer(codec, clock),
 	}
 	if r.recv != nil {
 		c := r.recv.Stats()

@@ -17,7 +17,8 @@ type stream struct {
 	highest  uint32 // extended by cycles in the upper half
 	received uint64 // of this source
 	transit  int64
-	jitter   int64 // in timestamp units, times 16
+	jitter   int64  // in timestamp units, times 16
+	clock    uint32 // rate of the timestamps in Hz
 
 	priorExpected, priorReceived uint64 // at the last report
 
@@ -36,7 +37,6 @@ func (s *stream) update(p *packet, now time.Time) {
 		s.reset()
 		s.started, s.ssrc = true, p.ssrc
 		s.base, s.highest = uint32(p.seq), uint32(p.seq)
-		s.transit = arrival(now) - int64(p.ts)
 	}
 	s.received++
 	s.total++
@@ -48,10 +48,13 @@ func (s *stream) update(p *packet, now time.Time) {
 		}
 	}
 	s.bursts.Received()
-	if p.kind == kindEvent {
+	if p.kind == kindEvent || p.clock == 0 {
 		return // its timestamp stands still, which is not jitter
 	}
-	transit := arrival(now) - int64(p.ts)
+	transit := arrival(now, p.clock) - int64(p.ts)
+	if s.clock != p.clock {
+		s.clock, s.jitter, s.transit = p.clock, 0, transit // the first one, or a codec with another clock
+	}
 	d := int64(int32(transit - s.transit)) // timestamps wrap
 	s.transit = transit
 	if d < 0 {
@@ -60,11 +63,16 @@ func (s *stream) update(p *packet, now time.Time) {
 	s.jitter += d - (s.jitter+8)/16
 }
 
-// spread is the jitter as a time.
-func (s *stream) spread() time.Duration { return time.Duration(s.jitter/16) * time.Second / clockRate }
-
 // arrival is now in timestamp units.
-func arrival(now time.Time) int64 { return now.UnixMicro() * (clockRate / 1000) / 1000 }
+func arrival(now time.Time, clock uint32) int64 { return now.UnixMicro() * int64(clock/1000) / 1000 }
+
+// spread is the jitter as a time.
+func (s *stream) spread() time.Duration {
+	if s.clock == 0 {
+		return 0
+	}
+	return time.Duration(s.jitter/16) * time.Second / time.Duration(s.clock)
+}
 
 func (s *stream) expected() uint64 {
 	if !s.started {

@@ -15,6 +15,7 @@ type tapState struct {
 	start    time.Time // when the tap was set
 	anchored bool
 	ssrc     uint32
+	clock    uint32        // rate of ts in Hz
 	ts       uint32        // timestamp at the anchor
 	at       time.Duration // media time at the anchor
 }
@@ -29,8 +30,8 @@ func (l *Leg) SetTap(t Tap) {
 	s.set.Store(t != nil)
 }
 
-// WithholdTaps keeps audio from the tap while on is true: secret input such as card digits must not reach a recording. Digits never reach a tap. When it
-// returns with on true, no frame is being delivered and none will be; media time goes on, so the recording has a gap of the right length.
+// WithholdTaps keeps audio from the tap while on is true, such as a caller who did not agree to be recorded. Digits never reach a tap. Where others must not hear
+// either, use Secret. When it returns with on true, no frame is being delivered and none will be; media time goes on, so the recording has a gap of the right length.
 func (l *Leg) WithholdTaps(on bool) {
 	l.tap.mu.Lock()
 	defer l.tap.mu.Unlock()
@@ -38,7 +39,7 @@ func (l *Leg) WithholdTaps(on bool) {
 }
 
 // write delivers one audio packet.
-func (s *tapState) write(p *packet) {
+func (s *tapState) write(p *packet, secret *atomic.Bool) {
 	if !s.set.Load() {
 		return
 	}
@@ -48,17 +49,23 @@ func (s *tapState) write(p *packet) {
 		return
 	}
 	elapsed := p.at.Sub(s.start)
-	at := s.at + time.Duration(int32(p.ts-s.ts))*time.Second/clockRate
+	if s.anchored && s.clock != p.clock {
+		s.anchored = false // the peer changed to a codec with another clock
+	}
+	at := s.at
+	if s.anchored {
+		at += time.Duration(int32(p.ts-s.ts)) * time.Second / time.Duration(s.clock)
+	}
 	if off := at - elapsed; !s.anchored || p.ssrc != s.ssrc || off > driftLimit || off < -driftLimit {
-		s.anchored, s.ssrc, s.ts, s.at = true, p.ssrc, p.ts, max(0, elapsed)
+		s.anchored, s.ssrc, s.clock, s.ts, s.at = true, p.ssrc, p.clock, p.ts, max(0, elapsed)
 		at = s.at
 	}
-	// Anchors move on, so that the difference of timestamps never gets near its wrap after 74 hours.
-	if int32(p.ts-s.ts) > clockRate*60 {
+	// Anchors move on, so that the difference of timestamps never gets near its wrap after 12 hours.
+	if int32(p.ts-s.ts) > int32(s.clock)*60 {
 		s.ts, s.at = p.ts, at
 	}
-	if s.withheld || at < 0 {
+	if s.withheld || secret.Load() || at < 0 {
 		return
 	}
-	s.tap.WriteFrame(at, p.kind.name(), p.payload)
+	s.tap.WriteFrame(at, p.codec.Name, p.payload)
 }

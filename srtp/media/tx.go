@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
+	"github.com/ringfence/ringfence/srtp/codec"
 	"github.com/ringfence/ringfence/srtp/internal/carrier"
 	"github.com/ringfence/ringfence/srtp/sdp"
 )
 
 // transmitter is a leg's outgoing stream: one SSRC whose sequence numbers rise by one and whose timestamps follow the wall clock,
-// whatever feeds it. mu guards it. Prompts and digits come before a bridge, a bridge before hold music.
+// whatever feeds it. mu guards it. Prompts and digits come before a bridge or conference, those before hold music.
 type transmitter struct {
 	mu       sync.Mutex
 	via      *socket // where RTP leaves
@@ -26,23 +27,31 @@ type transmitter struct {
 	moved    netip.AddrPort // by latching; valid: it wins
 	movedCtl netip.AddrPort
 	sends    bool
-	xr       bool // the peer wants VoIP metrics
-	keying   bool // the first keys are being made, by DTLS
-	codec    string
+	xr       bool          // the peer wants VoIP metrics
+	keying   bool          // the first keys are being made, by DTLS
+	known    []codec.Codec // the engine's
+	codec    *codec.Codec  // what we send; nil before negotiation
 	pt       uint8
-	eventPT  int16 // -1: the peer takes none
+	takes    []format // all audio the peer takes
+	rate     uint32   // of the timestamps, in Hz
+	ptime    int      // packet length in ms
+	eventPT  int16    // -1: the peer takes none
+	noisePT  int16    // comfort noise; -1: the peer takes none
 
 	seq     uint16 // of the last packet
 	ts      uint32 // of the last packet
+	ticks   uint32 // how long that is
 	started bool
 	epoch   time.Time // wall clock of base
 	base    uint32
 
-	fg    *job // a prompt or digits
-	bg    *job // hold music
-	cur   *job // what the last frame came from; a change begins a talkspurt
-	route *route
-	paced bool // the pacer ticks the leg
+	fg     *job // a prompt or digits
+	bg     *job // hold music
+	cur    any  // the *job or *Member the last frame came from; a change begins a talkspurt
+	part   *part
+	route  *route
+	member *Member // of the conference that feeds the leg; never besides a route
+	paced  bool    // the pacer ticks the leg
 
 	sent      uint64
 	sentBytes uint64
@@ -52,7 +61,9 @@ type transmitter struct {
 	reports   reporter
 }
 
-func (t *transmitter) init() { t.eventPT = -1 }
+func (t *transmitter) init() {
+	t.eventPT, t.noisePT, t.rate, t.ticks = -1, -1, clockRate, samplesPerFrame
+}
 
 // apply takes over an agreement and our new key, if any.
 func (t *transmitter) apply(a sdp.Agreed, k keys, moved bool, via, control *socket, now time.Time) {
@@ -95,12 +106,27 @@ func (t *transmitter) renumber(now time.Time) {
 // describe takes over what an agreement says of the stream itself.
 func (t *transmitter) describe(a sdp.Agreed, sends bool) {
 	t.sends = sends
-	t.codec, t.pt = a.Audio[0].Name, a.Audio[0].PT
-	t.eventPT = -1
+	before := t.codec
+	t.codec, t.pt, t.ptime = findCodec(t.known, a.Audio[0].Name), a.Audio[0].PT, a.PacketTime()
+	t.takes = formatsOf(sdp.Agreed{Audio: a.Audio}, t.known)
+	t.eventPT, t.noisePT = -1, -1
 	if a.DTMF.Name != "" {
 		t.eventPT = int16(a.DTMF.PT)
 	}
-	t.cur = nil
+	if a.CN.Name != "" && t.codec.ClockRate == clockRate {
+		t.noisePT = int16(a.CN.PT)
+	}
+	if rate := uint32(t.codec.ClockRate); rate != t.rate {
+		// One source changes its clock (RFC 7160): the timestamps go on from where they are at the new rate.
+		now := time.Now()
+		t.base, t.epoch = t.clock(now), now
+		t.ticks = t.ticks * rate / t.rate
+		t.rate = rate
+	}
+	t.cur, t.part = nil, nil
+	if t.route != nil && t.codec != before {
+		t.route.synced = false
+	}
 }
 
 func usable(a netip.AddrPort) netip.AddrPort {
@@ -122,7 +148,7 @@ func (t *transmitter) wipe() {
 			j.finish()
 		}
 	}
-	t.fg, t.bg, t.route = nil, nil, nil
+	t.fg, t.bg, t.route, t.member = nil, nil, nil, nil
 }
 
 // target is where RTP goes.
@@ -161,17 +187,20 @@ func (t *transmitter) ssrc() uint32 {
 
 // clock is the stream's timestamp at a wall-clock time.
 func (t *transmitter) clock(now time.Time) uint32 {
-	return t.base + uint32(now.Sub(t.epoch)*clockRate/time.Second)
+	return t.base + uint32(now.Sub(t.epoch)*time.Duration(t.rate)/time.Second)
 }
 
 // spurt returns the timestamp of a talkspurt that begins now: in step with the wall clock, but never behind what was sent.
 func (t *transmitter) spurt(now time.Time) uint32 {
 	ts := t.clock(now)
-	if t.started && int32(ts-t.ts) < samplesPerFrame {
-		ts = t.ts + samplesPerFrame
+	if t.started && int32(ts-t.ts) < int32(t.ticks) {
+		ts = t.ts + t.ticks
 	}
 	return ts
 }
+
+// frameTicks is how long 20 ms are.
+func (t *transmitter) frameTicks() uint32 { return t.rate / 50 }
 
 // send protects the packet in pkt's memory, which has headroom behind it, and puts it into the box; without one it is sent at once. The first 12 bytes are
 // written here.
