@@ -58,6 +58,8 @@ const (
 	triesPerSecond = 20000
 	// maxFlows is how many sources of its peer a leg's packets are found by.
 	maxFlows = 32
+	// lateAfterEnd is how long packets of a peer whose leg is gone may still be on their way.
+	lateAfterEnd = 2 * time.Second
 	// maxTold is how many sources a description may announce for a leg.
 	maxTold = 4
 

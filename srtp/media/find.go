@@ -2,6 +2,7 @@ package media
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -57,6 +58,7 @@ type finder struct {
 	next    int                       // where in loose the next search begins
 	tries   int                       // left in this second
 	second  time.Time
+	parted  map[netip.AddrPort]time.Time // where peers of legs that are gone were: what still comes from there is late, and no stranger's
 }
 
 // seat is a leg's part of a finder, so that it can be taken out.
@@ -77,6 +79,7 @@ func (f *finder) init(control bool) {
 	f.sources = make(map[netip.AddrPort][]*Leg)
 	f.ssrcs = make(map[uint32]*Leg)
 	f.near = make(map[netip.Addr][]*Leg)
+	f.parted = make(map[netip.AddrPort]time.Time)
 }
 
 func addTo[K comparable](m map[K][]*Leg, k K, l *Leg) {
@@ -186,7 +189,11 @@ func (f *finder) seatOf(l *Leg) *seat {
 }
 
 // remove forgets the leg.
-func (f *finder) remove(l *Leg, s *seat) {
+func (f *finder) remove(l *Leg, s *seat, now time.Time) {
+	maps.DeleteFunc(f.parted, func(_ netip.AddrPort, until time.Time) bool { return now.After(until) })
+	if s.latched.IsValid() {
+		f.parted[s.latched] = now.Add(lateAfterEnd)
+	}
 	f.tighten(s)
 	for _, fl := range s.flows {
 		if f.flows[fl] == l {
@@ -219,6 +226,7 @@ func (f *finder) allow(now time.Time, keep int) bool {
 // search tries the packet on the legs that could be meant; not is one that has refused it already.
 func (s *socket) search(d *datagram, not *Leg) {
 	f := &s.found
+	late := d.now.Before(f.parted[d.src])
 	claimed := f.ssrcs[d.ssrc] // its peer, from elsewhere, or somebody who has seen a packet of it
 	if claimed != nil && claimed != not && s.try(claimed, d, false) {
 		return
@@ -238,7 +246,7 @@ func (s *socket) search(d *datagram, not *Leg) {
 		tried, last = tried+1, l
 	}
 	for _, l := range f.near[d.src.Addr()] {
-		if l == not || !f.allow(d.now, triesPerSecond/4) {
+		if l == not || f.seatOf(l).isAt(d.src) || !f.allow(d.now, triesPerSecond/4) {
 			continue
 		}
 		if s.try(l, d, false) {
@@ -249,8 +257,8 @@ func (s *socket) search(d *datagram, not *Leg) {
 	for range f.loose {
 		f.next++
 		l := f.loose[f.next%len(f.loose)]
-		if l == not || l.cfg.Near == d.src.Addr() {
-			continue
+		if l == not || l.cfg.Near == d.src.Addr() || f.seatOf(l).isAt(d.src) {
+			continue // tried above
 		}
 		if !f.allow(d.now, triesPerSecond/2) {
 			break
@@ -263,6 +271,9 @@ func (s *socket) search(d *datagram, not *Leg) {
 	if len(at) == 1 && tried == 1 && at[0] == last {
 		return // the leg has counted it as its peer's
 	}
+	if late {
+		return
+	}
 	s.strangers++
 	switch {
 	case claimed != nil:
@@ -271,6 +282,9 @@ func (s *socket) search(d *datagram, not *Leg) {
 		last.stranger()
 	}
 }
+
+// isAt reports that the leg's peer is at src as far as anybody has said, so that it was tried among the first.
+func (s *seat) isAt(src netip.AddrPort) bool { return s.expected == src || s.latched == src }
 
 // try lets one leg decide whether the packet is its peer's. own says that only this leg's peer sends from there, so that a failure is the peer's.
 func (s *socket) try(l *Leg, d *datagram, own bool) bool {

@@ -32,7 +32,7 @@ func (l *Leg) leavePort() {
 	}
 	for _, s := range []*socket{p.rtp, p.rtcp} {
 		s.mu.Lock()
-		s.found.remove(l, s.found.seatOf(l))
+		s.found.remove(l, s.found.seatOf(l), time.Now())
 		s.mu.Unlock()
 	}
 	l.eng.leave(p)
