@@ -69,10 +69,10 @@ func (p *phone) Echo(ctx context.Context) error {
 	return gone(err)
 }
 
-// Mask keeps secret digits out of every tap of the leg.
+// Mask keeps secret digits, as events and as tones, from everybody but the flow.
 func (p *phone) Mask(context.Context) (func(), error) {
-	p.leg.WithholdTaps(true)
-	return func() { p.leg.WithholdTaps(false) }, nil
+	p.leg.Secret(true)
+	return func() { p.leg.Secret(false) }, nil
 }
 
 // gone turns the end of a leg into the word a flow knows.
