@@ -306,7 +306,52 @@ func relayRatios(t *testing.T) {
 		fmt.Printf("figure srtp/relay-%d-calls-through-p99 %.1f ms goal <= 5\n", calls, last.p99.Seconds()*1000)
 		fmt.Printf("figure srtp/relay-%d-calls-memory %d KB a call goal <= 60\n", calls, last.memory/1024)
 	}
+	mixedMemory(t)
 	fmt.Printf("figure srtp/relayed-calls-held %d calls goal >= 500\n", callsHeld(t))
+}
+
+// mixedMemory prints what a call costs more when it is mixed, with a playout buffer for each party, than when it is relayed.
+func mixedMemory(t *testing.T) {
+	const calls = 50
+	ours, theirs := newEngine(t, media.Config{}), newEngine(t, media.Config{})
+	music := tone(t, 440, time.Second)
+	var bridges []*media.Bridge
+	var legs []*media.Leg
+	for range calls {
+		var both [2]*media.Leg
+		for i := range both {
+			peer := newLeg(t, theirs)
+			both[i] = newLeg(t, ours)
+			negotiate(t, peer, both[i])
+			defer peer.Loop(music)()
+		}
+		br, err := media.NewBridge(both[0], both[1])
+		require.NoError(t, err)
+		bridges, legs = append(bridges, br), append(legs, both[0], both[1])
+	}
+	flowing := func(packets uint64) {
+		from := make([]uint64, len(legs))
+		for i, l := range legs {
+			from[i] = l.Stats().Received
+		}
+		require.Eventually(t, func() bool {
+			for i, l := range legs {
+				if l.Stats().Received < from[i]+packets {
+					return false
+				}
+			}
+			return true
+		}, 20*time.Second, 10*time.Millisecond)
+	}
+	flowing(20)
+	relayed := memory()
+	for _, br := range bridges {
+		c, _, _, err := br.Conference(media.ConferenceConfig{})
+		require.NoError(t, err)
+		defer c.Close()
+	}
+	flowing(50)
+	fmt.Printf("figure srtp/mixed-call-memory-above-relayed %d KB a call goal <= 60\n", (max(memory(), relayed)-relayed)/calls/1024)
 }
 
 // callsHeld is how many calls the machine relays with less than 0.1 % of the packets lost and 99 % through within 5 ms, the phones on the same cores.
