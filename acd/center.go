@@ -83,7 +83,8 @@ func (c *Center) Run(ctx context.Context) error {
 	c.durable = c.core.Seq()
 	c.offerCtx = ctx
 	c.ready = true
-	err := c.applyLocked(Event{Kind: KindStarted, Rules: &Rules{Queues: c.cfg.Queues, Agents: c.cfg.Agents}})
+	rules := c.cfg.rules()
+	err := c.applyLocked(Event{Kind: KindStarted, Rules: &rules, Resume: c.cfg.Resume})
 	c.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrLog, err)
