@@ -2,6 +2,7 @@ package acd
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -27,8 +28,16 @@ type Core struct {
 	rng       uint64
 	callbacks int // open works that are callbacks
 	out       []Decision
+	at        subject // of the event that is being applied
 	spare     []*seat
 	explain   *explainer // nil: nobody asks, and nothing is spent on it
+}
+
+// subject is what an event is about, found once when it is checked.
+type subject struct {
+	w *work
+	q *queue
+	a *agent
 }
 
 // channel is a Channel by number.
@@ -60,11 +69,10 @@ type work struct {
 	answered int64
 	key1     int64
 	key2     int64
-	key3     int64 // sequence of the enqueued event: order of arrival in any queue
-	index    int   // in class.waiting or queue.held
-	pointer  int64 // place last offered, for sequential
-	prefer   []*member
-	customer string
+	key3     int64        // sequence of the enqueued event: order of arrival in any queue
+	index    int          // in class.waiting or queue.held
+	pointer  int64        // place last offered, for sequential
+	choice   *firstChoice // nil: anybody, and nobody remembers whom it is for
 
 	deadline   int64 // MaxWait, or the expiry of a callback
 	preferEnd  int64 // 0: the work is for everybody
@@ -82,27 +90,43 @@ type work struct {
 
 func (w *work) setIndex(i int) { w.index = i }
 
+// firstChoice is who should have a work before others, and for which customer it is. Few works have any.
+type firstChoice struct {
+	members  []*member
+	customer string
+}
+
+// preferred returns who should have the work.
+func (w *work) preferred() []*member {
+	if w.choice == nil {
+		return nil
+	}
+	return w.choice.members
+}
+
 type agent struct {
+	// What every decision about the agent reads comes first and stays together: with many agents, fetching it is what a decision costs.
+	state   AgentState
+	next    AgentState // what follows the last conversation and wrap-up
+	paused  bool       // refused an offer a moment ago; until timer
+	bot     bool
+	mask    uint32 // channels it is free for, by bit
+	pending *seat  // the offer that stands; one at a time
+	seats   []*seat
+	members []*member
+	idle    int64 // since when it had no more work than now, for longest-idle
+	turn    int64 // breaks ties: order in which agents became ready
+
 	id       string
-	state    AgentState
 	reason   string
+	nextWhy  string // the reason for next
 	since    int64
-	idle     int64 // since when it had no more work than now, for longest-idle
-	turn     int64 // breaks ties: order in which agents became ready
 	answered int64 // works answered, for fewest-calls
 	talk     int64 // nanoseconds in conversation, for least-talk-time
 	busy     int64 // nanoseconds at work since login, for least-occupied
 	unused   int64 // nanoseconds ready since login
-	members  []*member
-	seats    []*seat
-	pending  *seat // the offer that stands; one at a time
 	offer    uint64
-	next     AgentState // what follows the last conversation and wrap-up
-	nextWhy  string
-	paused   bool // refused an offer a moment ago; until timer
-	bot      bool
 	slots    int
-	mask     uint32 // channels it is free for, by bit
 	profile  *profile
 	devices  []string
 	wanted   []*work // waiting works that are for this agent only
@@ -132,19 +156,20 @@ const (
 
 // member is one agent in one queue.
 type member struct {
-	a      *agent
-	q      *queue
-	g      *group
-	place  int64
-	weight int64
-	score  int64
-	tier   int
-	slot   int // in g.members
-	index  int // in g.ready
-	free   bool
+	a          *agent
+	q          *queue
+	g          *group
+	score, k2  int64   // what the strategy compares, while free
+	prev, next *member // in g.idle, while free and byAge
+	place      int64
+	weight     int32
+	tier       int32
+	slot       int32 // in g.members
+	index      int32 // in g.ready
+	free       bool
 }
 
-func (m *member) setIndex(i int) { m.index = i }
+func (m *member) setIndex(i int) { m.index = int32(i) }
 
 type queue struct {
 	Queue
@@ -260,5 +285,17 @@ func (c *Core) check(ev *Event) error {
 
 func (c *Core) decide(d Decision) {
 	d.At = c.clock
-	c.out = append(c.out, d)
+	*c.decision(d.Kind) = d
+}
+
+// decision adds a decision to be filled in place: it is large, and copying it would cost more than making it.
+func (c *Core) decision(kind DecisionKind) *Decision {
+	n := len(c.out)
+	if n == cap(c.out) {
+		c.out = slices.Grow(c.out, 1)
+	}
+	c.out = c.out[:n+1]
+	d := &c.out[n]
+	*d = Decision{Kind: kind, At: c.clock}
+	return d
 }

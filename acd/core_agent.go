@@ -29,7 +29,8 @@ func (c *Core) setAgent(a *agent, to AgentState, reason string) {
 	if to != Ready && a.mask != 0 && (to == NotReady || to == LoggedOut || to == Reserved) {
 		c.refresh(a)
 	}
-	c.decide(Decision{Kind: DecideState, Agent: a.id, State: to, Reason: reason})
+	d := c.decision(DecideState)
+	d.Agent, d.State, d.Reason = a.id, to, reason
 }
 
 // freeFor returns the channels an agent could be offered a work of now, by bit.

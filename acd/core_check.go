@@ -8,6 +8,13 @@ import (
 
 // fits reports whether the event is possible in the present state.
 func (c *Core) fits(ev *Event) error {
+	c.at = subject{}
+	if ev.Work != "" {
+		c.at.w = c.works[ev.Work]
+	}
+	if ev.Agent != "" {
+		c.at.a = c.agents[ev.Agent]
+	}
 	switch ev.Kind {
 	case KindTimer:
 		return nil
@@ -15,21 +22,21 @@ func (c *Core) fits(ev *Event) error {
 		if err := checkID("work", ev.Work); err != nil {
 			return err
 		}
-		if c.works[ev.Work] != nil {
+		if c.at.w != nil {
 			return fmt.Errorf("%w: %q", ErrExists, ev.Work)
 		}
 		return checkAttributes(ev.Attributes)
 	case KindEnqueued:
 		return c.fitsEnqueued(ev)
 	case KindAbandoned, KindEnded:
-		if c.works[ev.Work] == nil {
+		if c.at.w == nil {
 			return fmt.Errorf("%w: work %q", ErrUnknown, ev.Work)
 		}
 		return nil
 	case KindExit, KindCallback:
 		return c.fitsCaller(ev)
 	case KindRinging, KindAccepted, KindRejected, KindReached, KindUnreached:
-		a := c.agents[ev.Agent]
+		a := c.at.a
 		if a == nil {
 			return fmt.Errorf("%w: agent %q", ErrUnknown, ev.Agent)
 		}
@@ -58,11 +65,11 @@ func (a *agent) dials(offer uint64, work string) *seat {
 }
 
 func (c *Core) fitsEnqueued(ev *Event) error {
-	w := c.works[ev.Work]
+	w := c.at.w
 	if w == nil {
 		return fmt.Errorf("%w: work %q", ErrUnknown, ev.Work)
 	}
-	if c.queues[ev.Queue] == nil {
+	if c.at.q = c.queues[ev.Queue]; c.at.q == nil {
 		return fmt.Errorf("%w: queue %q", ErrUnknown, ev.Queue)
 	}
 	if w.state != selfService {
@@ -75,7 +82,7 @@ func (c *Core) fitsEnqueued(ev *Event) error {
 	if t == nil {
 		return nil
 	}
-	if err := checkSkills(levels(t.Needs), 1, maxNeeds); err != nil {
+	if err := checkSkills(t.Needs, 0, maxNeeds); err != nil {
 		return err
 	}
 	if len(t.Prefer) > maxPreferred || len(t.Customer) > maxIDBytes {
@@ -88,7 +95,7 @@ func (c *Core) fitsEnqueued(ev *Event) error {
 }
 
 func (c *Core) fitsCaller(ev *Event) error {
-	w := c.works[ev.Work]
+	w := c.at.w
 	switch {
 	case w == nil:
 		return fmt.Errorf("%w: work %q", ErrUnknown, ev.Work)
@@ -103,7 +110,7 @@ func (c *Core) fitsCaller(ev *Event) error {
 }
 
 func (c *Core) fitsAgent(ev *Event) error {
-	a := c.agents[ev.Agent]
+	a := c.at.a
 	if a == nil {
 		return fmt.Errorf("%w: agent %q", ErrUnknown, ev.Agent)
 	}
@@ -117,7 +124,7 @@ func (c *Core) fitsAgent(ev *Event) error {
 			return fmt.Errorf("%w: agent %q is logged out", ErrState, ev.Agent)
 		}
 	case KindSkills:
-		return checkSkills(levels(ev.Skills), 1, maxSkills)
+		return checkSkills(ev.Skills, 0, maxSkills)
 	case KindExtended:
 		if a.wrapUp() == nil {
 			return fmt.Errorf("%w: agent %q is not in wrap-up", ErrState, ev.Agent)
@@ -126,7 +133,7 @@ func (c *Core) fitsAgent(ev *Event) error {
 			return fmt.Errorf("%w: wrap-up is extended by up to a day", ErrInvalid)
 		}
 	case KindPicked:
-		w := c.works[ev.Work]
+		w := c.at.w
 		if w == nil {
 			return fmt.Errorf("%w: work %q", ErrUnknown, ev.Work)
 		}

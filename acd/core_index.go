@@ -45,15 +45,16 @@ func (c *Core) profileOf(skills []Skill) *profile {
 
 // group is the members of one queue who can do the same.
 type group struct {
-	p       *profile
-	tier    int
+	plan    plan
 	bot     bool
-	size    int           // members, free or not
-	members []*member     // by place; only if the plan is byPlace
+	tier    int32
+	idle    idlers        // free ones, if the plan is byAge
 	ready   heap[*member] // free ones, if the plan is byKey
 	tree    tree          // free ones by slot, if the plan is byPlace
-	links   []*link       // classes that this group satisfies
-	plan    plan
+	links   []*class      // classes that this group satisfies
+	p       *profile
+	size    int       // members, free or not
+	members []*member // by place; only if the plan is byPlace
 }
 
 // class is the works of one queue that need the same.
@@ -66,18 +67,17 @@ type class struct {
 	human   bool
 	refs    int // works that point here
 	waiting heap[*work]
-	links   []*link // groups that satisfy it, by rank
+	links   []link // groups that satisfy it, by rank
 }
 
 type link struct {
 	rank int64
 	g    *group
-	c    *class
 }
 
 // satisfies returns the rank of a group for a class; lower comes first.
 func (g *group) satisfies(cl *class, s Strategy) (rank int64, ok bool) {
-	if cl.human && g.bot || g.tier > cl.tier {
+	if cl.human && g.bot || int(g.tier) > cl.tier {
 		return 0, false
 	}
 	var sum int64
@@ -103,9 +103,9 @@ func (q *queue) connect(g *group, cl *class) {
 	if !ok {
 		return
 	}
-	l := &link{rank: rank, g: g, c: cl}
-	g.links = append(g.links, l)
-	i, _ := slices.BinarySearchFunc(cl.links, l, func(a, b *link) int {
+	l := link{rank, g}
+	g.links = append(g.links, cl)
+	i, _ := slices.BinarySearchFunc(cl.links, l, func(a, b link) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), strings.Compare(a.g.p.key, b.g.p.key), cmp.Compare(a.g.tier, b.g.tier), cmp.Compare(side(a.g), side(b.g)))
 	})
 	cl.links = slices.Insert(cl.links, i, l)
@@ -151,14 +151,14 @@ func (q *queue) leave(m *member) {
 	m.g = nil
 	g.size--
 	if g.plan == byPlace {
-		g.members = slices.Delete(g.members, m.slot, m.slot+1)
+		g.members = slices.Delete(g.members, int(m.slot), int(m.slot)+1)
 		g.plant()
 	}
 	if g.size > 0 {
 		return
 	}
-	for _, l := range g.links {
-		l.c.links = slices.DeleteFunc(l.c.links, func(x *link) bool { return x == l })
+	for _, cl := range g.links {
+		cl.links = slices.DeleteFunc(cl.links, func(l link) bool { return l.g == g })
 	}
 	if q.groups[g.p] = slices.DeleteFunc(q.groups[g.p], func(x *group) bool { return x == g }); len(q.groups[g.p]) == 0 {
 		delete(q.groups, g.p)
@@ -168,9 +168,9 @@ func (q *queue) leave(m *member) {
 func (g *group) plant() {
 	g.tree = tree{t: make([]int64, len(g.members)+1)}
 	for i, m := range g.members {
-		m.slot = i
+		m.slot = int32(i)
 		if m.free {
-			g.tree.add(i, m.weight)
+			g.tree.add(i, int64(m.weight))
 		}
 	}
 }
@@ -179,11 +179,14 @@ func (g *group) anyFree() bool { return g.ready.len() > 0 || g.tree.total > 0 }
 
 // offerable puts a member among the free ones of its group; it must not be there.
 func (m *member) offerable(k1, k2, k3 int64) {
-	m.free, m.score = true, k1
+	m.free, m.score, m.k2 = true, k1, k2
 	m.q.free++
-	if m.g.plan == byPlace {
-		m.g.tree.add(m.slot, m.weight)
-	} else {
+	switch m.g.plan {
+	case byAge:
+		m.g.idle.add(m)
+	case byPlace:
+		m.g.tree.add(int(m.slot), int64(m.weight))
+	default:
 		m.g.ready.push(k1, k2, k3, m)
 	}
 }
@@ -191,11 +194,60 @@ func (m *member) offerable(k1, k2, k3 int64) {
 func (m *member) taken() {
 	m.free = false
 	m.q.free--
-	if m.g.plan == byPlace {
-		m.g.tree.add(m.slot, -m.weight)
-	} else {
-		m.g.ready.remove(m.index)
+	switch m.g.plan {
+	case byAge:
+		m.g.idle.drop(m)
+	case byPlace:
+		m.g.tree.add(int(m.slot), -int64(m.weight))
+	default:
+		m.g.ready.remove(int(m.index))
 	}
+}
+
+// idlers are free members, idle for longest first. Who becomes free goes to the end; only who keeps a turn goes back near the front,
+// and is looked for from there. The keys of the first lie here, so that comparing groups touches no member.
+type idlers struct {
+	k1, k2      int64
+	first, last *member
+}
+
+func (l *idlers) add(m *member) {
+	before := l.last // whom m follows
+	if before != nil && m.older(before) {
+		before = nil
+		for x := l.first; !m.older(x); x = x.next {
+			before = x
+		}
+	}
+	m.prev, m.next = before, l.first
+	if before != nil {
+		m.next, before.next = before.next, m
+	} else {
+		l.first, l.k1, l.k2 = m, m.score, m.k2
+	}
+	if m.next != nil {
+		m.next.prev = m
+	} else {
+		l.last = m
+	}
+}
+
+func (l *idlers) drop(m *member) {
+	if m.prev != nil {
+		m.prev.next = m.next
+	} else if l.first = m.next; l.first != nil {
+		l.k1, l.k2 = l.first.score, l.first.k2
+	}
+	if m.next != nil {
+		m.next.prev = m.prev
+	} else {
+		l.last = m.prev
+	}
+	m.prev, m.next = nil, nil
+}
+
+func (m *member) older(o *member) bool {
+	return m.score < o.score || m.score == o.score && m.k2 < o.k2
 }
 
 // classOf returns the class for what a work needs once it has reached a ring; -1 is before the first.
@@ -226,7 +278,7 @@ func (q *queue) classOf(given []Skill, ring int, human bool) *class {
 		cl.tier = 0
 	}
 	cl.needs = append(cl.needs, q.Needs...)
-	for _, n := range given {
+	for _, n := range levels(given) {
 		if i := named(cl.needs, n.Name); i >= 0 {
 			cl.needs[i].Level = max(cl.needs[i].Level, n.Level)
 		} else {
@@ -266,7 +318,7 @@ func (q *queue) sweep() {
 	q.classList = slices.DeleteFunc(q.classList, unused)
 	for _, gs := range q.groups {
 		for _, g := range gs {
-			g.links = slices.DeleteFunc(g.links, func(l *link) bool { return unused(l.c) })
+			g.links = slices.DeleteFunc(g.links, unused)
 		}
 	}
 }
@@ -277,7 +329,10 @@ func (c *Core) choose(w *work) *member {
 	if cl.q.free == 0 {
 		return nil
 	}
-	if cl.q.Strategy.plan() == byPlace {
+	switch cl.q.Strategy.plan() {
+	case byAge:
+		return cl.oldest()
+	case byPlace:
 		return c.chooseByPlace(w)
 	}
 	var best *heapEntry[*member]
@@ -297,6 +352,25 @@ func (c *Core) choose(w *work) *member {
 		return nil
 	}
 	return best.v
+}
+
+// oldest returns who is idle for longest in the groups of the best rank that have anybody.
+func (cl *class) oldest() *member {
+	var best *group
+	var rank int64
+	for i := range cl.links {
+		l := &cl.links[i]
+		if best != nil && l.rank > rank {
+			break
+		}
+		if g := l.g; g.idle.first != nil && (best == nil || g.idle.k1 < best.idle.k1 || g.idle.k1 == best.idle.k1 && g.idle.k2 < best.idle.k2) {
+			best, rank = g, l.rank
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return best.idle.first
 }
 
 func (c *Core) chooseByPlace(w *work) *member {

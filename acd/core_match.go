@@ -13,7 +13,7 @@ func (c *Core) matchWork(w *work) {
 	if w.held || w.parked > 0 || q.Strategy == Manual || q.free == 0 && c.explain == nil {
 		return
 	}
-	for _, m := range w.prefer {
+	for _, m := range w.preferred() {
 		if m.free {
 			c.offer(m, w, q.Strategy)
 			return
@@ -69,9 +69,9 @@ func (c *Core) matchAgent(a *agent) {
 		if m.q.waiting == 0 || !m.free || m.q.Strategy == Manual {
 			continue
 		}
-		for _, l := range m.g.links {
-			if l.c.waiting.len() > 0 {
-				take(l.c.waiting.e[0].v, m)
+		for _, cl := range m.g.links {
+			if cl.waiting.len() > 0 {
+				take(cl.waiting.e[0].v, m)
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func (c *Core) joinRinging(a *agent) {
 			continue
 		}
 		for _, w := range m.q.ringing {
-			if w.preferEnd == 0 && len(w.seats) < m.q.RingMax && slices.ContainsFunc(m.g.links, func(l *link) bool { return l.c == w.class }) {
+			if w.preferEnd == 0 && len(w.seats) < m.q.RingMax && slices.Contains(m.g.links, w.class) {
 				c.offer(m, w, m.q.Strategy)
 				return
 			}
@@ -132,11 +132,11 @@ func (c *Core) claim(w *work) (first, second int64) {
 // offer presents a work to a free member.
 func (c *Core) offer(m *member, w *work, by Strategy) {
 	a, q := m.a, m.q
-	why := Why{Strategy: by, Score: m.score, Idle: time.Duration(c.now - a.idle), Waited: time.Duration(c.now - w.enqueued), Waiting: q.waiting, Members: q.states}
+	score, waiting, states := m.score, q.waiting, q.states // as they were before the offer
 	if c.explain != nil {
 		c.explain.offer(c, m, w, by == "")
 	}
-	if w.state == waiting {
+	if w.state != offered {
 		c.unplace(w)
 		q.offered++
 		w.state, w.seats = offered, w.seat1[:0]
@@ -151,7 +151,9 @@ func (c *Core) offer(m *member, w *work, by Strategy) {
 	w.pointer, q.pointer = m.place, m.place
 	c.setAgent(a, Reserved, "")
 	c.setTimer(&s.timer, c.now+int64(q.RingTimeout))
-	c.decide(Decision{Kind: DecideOffer, Agent: a.id, Work: w.rec.Work, Queue: q.Name, Offer: s.number, Why: why})
+	d := c.decision(DecideOffer)
+	d.Agent, d.Work, d.Queue, d.Offer = a.id, w.rec.Work, q.Name, s.number
+	d.Why = Why{Strategy: by, Score: score, Idle: time.Duration(c.now - a.idle), Waited: time.Duration(c.now - w.enqueued), Waiting: waiting, Members: states}
 }
 
 // sit gives an agent a seat for a work.

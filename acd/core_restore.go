@@ -12,7 +12,7 @@ func (c *Core) restoreWork(d *workDump) (*work, error) {
 		return nil, fmt.Errorf("%w: state: work %q", ErrLog, id)
 	}
 	w := &work{rec: d.Record, state: d.State, index: -1, enqueued: d.Enqueued, first: d.First, virtual: d.Virtual, answered: d.Answered, key3: d.Order,
-		pointer: d.Pointer, human: d.Human, customer: d.Customer, deadline: d.Deadline, preferEnd: d.PreferEnd, announceAt: d.AnnounceAt,
+		pointer: d.Pointer, human: d.Human, deadline: d.Deadline, preferEnd: d.PreferEnd, announceAt: d.AnnounceAt,
 		overflowAt: d.OverflowAt, parked: d.Parked, announced: d.Announced, expired: d.Expired, callback: d.Callback}
 	w.rec.Offers = slices.Clone(d.Record.Offers)
 	w.seats = w.seat1[:0]
@@ -40,12 +40,15 @@ func (c *Core) restoreWork(d *workDump) (*work, error) {
 	w.keys()
 	if w.state != talking {
 		w.ring = max(-1, min(d.Ring, int8(len(q.Rings)-1)))
-		w.setClass(q.classOf(levels(d.Needs), int(w.ring), w.human))
+		w.setClass(q.classOf(d.Needs, int(w.ring), w.human))
+	}
+	if len(d.Prefer) > 0 || d.Customer != "" {
+		w.choice = &firstChoice{customer: d.Customer}
 	}
 	for _, p := range d.Prefer {
 		if a := c.agents[p]; a != nil {
 			if m := a.memberOf(q); m != nil {
-				w.prefer = append(w.prefer, m)
+				w.choice.members = append(w.choice.members, m)
 			}
 		}
 	}

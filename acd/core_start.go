@@ -75,9 +75,9 @@ func (c *Core) build(rules Rules) {
 		members := make([]member, len(rq.Members))
 		for i, id := range rq.Members {
 			a, m := c.agents[id], &members[i]
-			*m = member{a: a, q: q, place: int64(i), index: -1, tier: rq.Tiers[id], weight: 1}
+			*m = member{a: a, q: q, place: int64(i), index: -1, tier: int32(rq.Tiers[id]), weight: 1}
 			if w := rq.Weights[id]; w > 0 && q.Strategy == WeightedRandom {
-				m.weight = int64(w)
+				m.weight = int32(w)
 			}
 			a.members = append(a.members, m)
 			q.states[a.state]++

@@ -153,13 +153,16 @@ func (c *Core) dump() coreState {
 	}
 	for _, w := range c.open() {
 		d := workDump{Record: w.rec, State: w.state, Enqueued: w.enqueued, First: w.first, Virtual: w.virtual, Answered: w.answered, Order: w.key3,
-			Pointer: w.pointer, Human: w.human, Ring: w.ring, Customer: w.customer, Deadline: w.deadline, PreferEnd: w.preferEnd, AnnounceAt: w.announceAt,
+			Pointer: w.pointer, Human: w.human, Ring: w.ring, Deadline: w.deadline, PreferEnd: w.preferEnd, AnnounceAt: w.announceAt,
 			OverflowAt: w.overflowAt, Parked: w.parked, Announced: w.announced, Expired: w.expired, Callback: w.callback, Timer: c.dumpTimer(&w.timer)}
 		if w.class != nil {
 			d.Needs = w.class.given
 		}
-		for _, m := range w.prefer {
+		for _, m := range w.preferred() {
 			d.Prefer = append(d.Prefer, m.a.id)
+		}
+		if w.choice != nil {
+			d.Customer = w.choice.customer
 		}
 		for _, s := range w.seats {
 			d.Seats = append(d.Seats, c.dumpSeat(s))
@@ -224,6 +227,8 @@ func (st *coreState) build() (*Core, []*work, error) {
 		if len(a.seats) == 0 && (a.state == Talking || a.state == WrapUp || a.state == Reserved || a.state == Ringing) {
 			c.moveTo(a, Ready) // what it worked on is gone with its queue
 		}
+	}
+	for _, a := range slices.SortedFunc(slices.Values(c.roster), func(a, b *agent) int { return cmp.Or(cmp.Compare(a.idle, b.idle), cmp.Compare(a.turn, b.turn)) }) {
 		c.refresh(a)
 	}
 	for _, q := range c.order { // in the order in which they began to ring

@@ -13,34 +13,34 @@ func (c *Core) apply(ev *Event) {
 		w.timer = timer{index: -1, w: w}
 		c.works[ev.Work] = w
 	case KindEnqueued:
-		c.enqueue(c.works[ev.Work], c.queues[ev.Queue], ev.Priority, ev.Terms)
+		c.enqueue(c.at.w, c.at.q, ev.Priority, ev.Terms)
 	case KindAbandoned:
-		c.end(c.works[ev.Work], CauseAbandoned)
+		c.end(c.at.w, CauseAbandoned)
 	case KindEnded:
-		c.end(c.works[ev.Work], ev.Reason)
+		c.end(c.at.w, ev.Reason)
 	case KindRinging:
-		c.setAgent(c.agents[ev.Agent], Ringing, "")
+		c.setAgent(c.at.a, Ringing, "")
 	case KindAccepted:
-		c.accept(c.agents[ev.Agent].pending)
+		c.accept(c.at.a.pending)
 	case KindRejected:
-		c.unanswered(c.agents[ev.Agent].pending, OfferRejected, ev.Reason)
+		c.unanswered(c.at.a.pending, OfferRejected, ev.Reason)
 	case KindLogin, KindLogout, KindReady, KindNotReady:
-		c.agentSays(c.agents[ev.Agent], ev)
+		c.agentSays(c.at.a, ev)
 	case KindExit:
-		c.exit(c.works[ev.Work])
+		c.exit(c.at.w)
 	case KindPicked:
-		m := c.agents[ev.Agent].memberOf(c.works[ev.Work].queue)
-		c.offer(m, c.works[ev.Work], Manual)
+		m := c.at.a.memberOf(c.at.w.queue)
+		c.offer(m, c.at.w, Manual)
 	case KindSkills:
-		c.setSkills(c.agents[ev.Agent], ev.Skills)
+		c.setSkills(c.at.a, ev.Skills)
 	case KindExtended:
-		c.extend(c.agents[ev.Agent], int64(ev.For))
+		c.extend(c.at.a, int64(ev.For))
 	case KindCallback:
-		c.callBack(c.works[ev.Work])
+		c.callBack(c.at.w)
 	case KindReached:
-		c.reached(c.agents[ev.Agent].dials(ev.Offer, ev.Work))
+		c.reached(c.at.a.dials(ev.Offer, ev.Work))
 	case KindUnreached:
-		c.unreached(c.agents[ev.Agent].dials(ev.Offer, ev.Work), ev.Reason)
+		c.unreached(c.at.a.dials(ev.Offer, ev.Work), ev.Reason)
 	}
 }
 
@@ -52,10 +52,9 @@ func (c *Core) enqueue(w *work, q *queue, priority int, t *Terms) {
 	}
 	if w.first == 0 || !t.KeepClock {
 		w.first = c.now
-	} else {
-		w.rec.FirstEnqueuedAt = time.Unix(0, w.first).UTC()
 	}
-	w.queue, w.enqueued, w.expired, w.human, w.customer = q, c.now, false, t.Human, t.Customer
+	w.rec.CarriedWait = time.Duration(c.now - w.first)
+	w.queue, w.enqueued, w.expired, w.human = q, c.now, false, t.Human
 	w.virtual = w.first - int64(t.HeadStart)
 	w.key3 = int64(c.seq)
 	w.keys()
@@ -65,7 +64,7 @@ func (c *Core) enqueue(w *work, q *queue, priority int, t *Terms) {
 			w.ring = int8(i)
 		}
 	}
-	w.setClass(q.classOf(levels(t.Needs), int(w.ring), w.human))
+	w.setClass(q.classOf(t.Needs, int(w.ring), w.human))
 	w.pointer, w.announced, w.announceAt, w.overflowAt = -1, 0, 0, 0
 	c.preferences(w, t)
 	switch {
@@ -95,10 +94,14 @@ func (c *Core) enqueue(w *work, q *queue, priority int, t *Terms) {
 
 // preferences resolves whom a work is for first.
 func (c *Core) preferences(w *work, t *Terms) {
-	w.prefer, w.preferEnd = w.prefer[:0], 0
+	w.choice, w.preferEnd = nil, 0
+	if len(t.Prefer) == 0 && t.Customer == "" {
+		return
+	}
+	w.choice = &firstChoice{customer: t.Customer}
 	wait := int64(t.PreferWait)
-	if id := c.last.of[t.Customer]; id != "" && t.Customer != "" {
-		if a := c.agents[id]; a != nil {
+	if t.Customer != "" {
+		if a := c.agents[c.last.of[t.Customer]]; a != nil {
 			w.prefers(a)
 			wait = max(wait, int64(w.queue.LastAgentWait))
 		}
@@ -108,15 +111,15 @@ func (c *Core) preferences(w *work, t *Terms) {
 			w.prefers(a)
 		}
 	}
-	if len(w.prefer) > 0 && wait > 0 && w.queue.Strategy != Manual {
+	if len(w.choice.members) > 0 && wait > 0 && w.queue.Strategy != Manual {
 		w.preferEnd = c.now + wait
 	}
 }
 
 // prefers adds an agent who is there and may have the work.
 func (w *work) prefers(a *agent) {
-	if m := a.memberOf(w.queue); m != nil && a.state != LoggedOut && !(w.human && a.bot) && !slices.Contains(w.prefer, m) {
-		w.prefer = append(w.prefer, m)
+	if m := a.memberOf(w.queue); m != nil && a.state != LoggedOut && !(w.human && a.bot) && !slices.Contains(w.choice.members, m) {
+		w.choice.members = append(w.choice.members, m)
 	}
 }
 
@@ -140,7 +143,7 @@ func (c *Core) place(w *work) {
 		w.held = true
 		q.held.push(w.key1, w.key2, w.key3, w)
 	case w.preferEnd > 0:
-		for _, m := range w.prefer {
+		for _, m := range w.preferred() {
 			m.a.wanted = append(m.a.wanted, w)
 		}
 	default:
@@ -158,7 +161,7 @@ func (c *Core) unplace(w *work) {
 	case w.index >= 0:
 		w.class.waiting.remove(w.index)
 	case w.preferEnd > 0:
-		for _, m := range w.prefer {
+		for _, m := range w.preferred() {
 			m.a.wanted = slices.DeleteFunc(m.a.wanted, func(x *work) bool { return x == w })
 		}
 	}
@@ -243,8 +246,8 @@ func (c *Core) connect(s *seat) {
 	}
 	w.rec.Agent, w.rec.AnsweredAt = a.id, c.clock
 	a.answered++
-	if w.customer != "" {
-		c.last.remember(w.customer, a.id)
+	if w.choice != nil && w.choice.customer != "" {
+		c.last.remember(w.choice.customer, a.id)
 	}
 	c.setAgent(a, Talking, "")
 	c.decide(Decision{Kind: DecideAnswered, Agent: a.id, Work: w.rec.Work, Queue: q.Name, Offer: s.number})

@@ -197,8 +197,8 @@ type Record struct {
 	Overflow   string            `json:"overflow,omitempty"` // why the last queue gave the work back: full, no_agents, timeout, overflow, exit
 	Attributes map[string]string `json:"attributes,omitempty"`
 
-	FirstEnqueuedAt time.Time     `json:"first_enqueued_at,omitzero"` // into the first queue, if KeepClock was used
-	EWT             time.Duration `json:"ewt,omitempty"`              // promised at EnqueuedAt, if the queue keeps estimates
-	CallbackAt      time.Time     `json:"callback_at,omitzero"`       // when the caller asked to be called back
-	Attempts        int           `json:"attempts,omitempty"`         // how often the customer was dialled
+	CarriedWait time.Duration `json:"carried_wait,omitempty"` // in queues before this one, if KeepClock was used: it counted for the order
+	EWT         time.Duration `json:"ewt,omitempty"`          // promised at EnqueuedAt, if the queue keeps estimates
+	CallbackAt  time.Time     `json:"callback_at,omitzero"`   // when the caller asked to be called back
+	Attempts    int           `json:"attempts,omitempty"`     // how often the customer was dialled
 }

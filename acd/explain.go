@@ -124,11 +124,11 @@ func (x *explainer) offer(c *Core, m *member, w *work, byAgent bool) {
 			continue
 		}
 		rank, ok := o.g.satisfies(cl, q.Strategy)
-		cand := entry{Candidate: Candidate{Agent: a.id, Tier: o.tier, Score: o.score}, rank: rank}
+		cand := entry{Candidate: Candidate{Agent: a.id, Tier: int(o.tier), Score: o.score}, rank: rank}
 		for _, n := range cl.needs {
 			cand.Skill += a.profile.level(n.Name)
 		}
-		preferred := slices.Contains(w.prefer, o)
+		preferred := slices.Contains(w.preferred(), o)
 		switch reason := c.excluded(o, w); {
 		case !ok && !preferred || reason != "":
 			cand.Score, cand.Reason = 0, reason
@@ -157,7 +157,7 @@ func (x *explainer) offer(c *Core, m *member, w *work, byAgent bool) {
 func (c *Core) excluded(m *member, w *work) string {
 	a := m.a
 	switch {
-	case w.preferEnd > 0 && !slices.Contains(w.prefer, m):
+	case w.preferEnd > 0 && !slices.Contains(w.preferred(), m):
 		return "the work is for others first"
 	case w.human && a.bot:
 		return "is a bot, and the customer wants a person"
@@ -175,7 +175,7 @@ func (c *Core) excluded(m *member, w *work) string {
 
 // lacks says why a group does not satisfy a class.
 func (g *group) lacks(cl *class) string {
-	if g.tier > cl.tier {
+	if int(g.tier) > cl.tier {
 		return fmt.Sprintf("tier %d is not admitted yet", g.tier)
 	}
 	for _, n := range cl.needs {
@@ -193,9 +193,9 @@ func (c *Core) rivals(a *agent) []Rival {
 		if !m.free || m.q.Strategy == Manual {
 			continue
 		}
-		for _, l := range m.g.links {
-			if l.c.waiting.len() > 0 {
-				works = append(works, l.c.waiting.e[0].v)
+		for _, cl := range m.g.links {
+			if cl.waiting.len() > 0 {
+				works = append(works, cl.waiting.e[0].v)
 			}
 		}
 	}

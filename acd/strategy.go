@@ -68,13 +68,16 @@ type plan uint8
 
 const (
 	byNothing plan = iota // an unknown strategy
+	byAge                 // a list: who is idle for longest is next, and who becomes free goes to the end
 	byKey                 // a heap: the least key is next
 	byPlace               // a tree over places: the next place after a pointer, or a random one
 )
 
 func (s Strategy) plan() plan {
 	switch s {
-	case LongestIdle, LeastOccupied, LeastTalkTime, FewestCalls, TopDown, BestSkill, LeastSkill, RingAll, Manual:
+	case LongestIdle, BestSkill, LeastSkill:
+		return byAge
+	case LeastOccupied, LeastTalkTime, FewestCalls, TopDown, RingAll, Manual:
 		return byKey
 	case RoundRobin, Sequential, Random, WeightedRandom:
 		return byPlace
