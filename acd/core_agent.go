@@ -297,13 +297,19 @@ func (c *Core) logOut(a *agent, reason string) {
 // desert empties the queues of an agent that nobody serves any more.
 func (c *Core) desert(a *agent) {
 	for _, m := range a.members {
-		if q := m.q; q.waiting > 0 && q.deserted() {
-			for _, w := range c.line(q) {
-				if !w.callback {
-					c.unplace(w)
-					c.overflow(w, ResultNoAgents, "")
-				}
-			}
+		c.empty(m.q)
+	}
+}
+
+// empty gives back what waits in a queue if nobody serves it any more. Callbacks go on waiting: nobody hangs on the line.
+func (c *Core) empty(q *queue) {
+	if q.waiting == 0 || !q.deserted() {
+		return
+	}
+	for _, w := range c.line(q) {
+		if !w.callback {
+			c.unplace(w)
+			c.overflow(w, ResultNoAgents, "")
 		}
 	}
 }

@@ -60,24 +60,9 @@ func (c *Core) matchAgent(a *agent) {
 	}
 	var best *work
 	var by *member
-	take := func(w *work, m *member) {
-		if best == nil || c.before(w, best) {
-			best, by = w, m
-		}
-	}
 	for _, m := range a.members {
-		if m.q.waiting == 0 || !m.free || m.q.Strategy == Manual {
-			continue
-		}
-		for _, cl := range m.g.links {
-			if cl.waiting.len() > 0 {
-				take(cl.waiting.e[0].v, m)
-			}
-		}
-	}
-	for _, w := range a.wanted {
-		if m := a.memberOf(w.queue); m.free {
-			take(w, m)
+		if w := c.firstFor(m); w != nil && (best == nil || c.before(w, best)) {
+			best, by = w, m
 		}
 	}
 	if best != nil {
@@ -85,6 +70,25 @@ func (c *Core) matchAgent(a *agent) {
 		return
 	}
 	c.joinRinging(a)
+}
+
+// firstFor returns the first work in a queue's lines that a free member may have.
+func (c *Core) firstFor(m *member) *work {
+	if m.q.waiting == 0 || !m.free || m.q.Strategy == Manual {
+		return nil
+	}
+	var best *work
+	for _, cl := range m.g.links {
+		if cl.waiting.len() > 0 && (best == nil || c.before(cl.waiting.e[0].v, best)) {
+			best = cl.waiting.e[0].v
+		}
+	}
+	for _, w := range m.a.wanted {
+		if w.queue == m.q && (best == nil || c.before(w, best)) {
+			best = w
+		}
+	}
+	return best
 }
 
 // joinRinging lets an agent who became free ring along with those of a ring-all queue.

@@ -38,8 +38,8 @@ func (c *Core) restoreWork(d *workDump) (*work, error) {
 	}
 	w.queue = q
 	w.keys()
+	w.ring = max(-1, min(d.Ring, int8(len(q.Rings)-1)))
 	if w.state != talking {
-		w.ring = max(-1, min(d.Ring, int8(len(q.Rings)-1)))
 		w.setClass(q.classOf(d.Needs, int(w.ring), w.human))
 	}
 	if len(d.Prefer) > 0 || d.Customer != "" {
@@ -47,7 +47,7 @@ func (c *Core) restoreWork(d *workDump) (*work, error) {
 	}
 	for _, p := range d.Prefer {
 		if a := c.agents[p]; a != nil {
-			if m := a.memberOf(q); m != nil {
+			if m := a.memberOf(q); m != nil && !(w.human && a.bot) {
 				w.choice.members = append(w.choice.members, m)
 			}
 		}

@@ -142,11 +142,13 @@ func (c *Core) resume(ev *Event, rules Rules) {
 		w.rec.Overflow = ResultNoAgents
 		c.decide(Decision{Kind: DecideOverflow, Work: w.rec.Work, Queue: w.rec.Queue, Reason: ResultNoAgents})
 		w.state = selfService
-	}
-	for _, a := range c.roster {
-		c.desert(a)
+		if w.callback {
+			w.callback = false
+			c.callbacks--
+		}
 	}
 	for _, q := range c.order {
+		c.empty(q)
 		for _, w := range c.line(q) {
 			if w.state == waiting {
 				c.matchWork(w)

@@ -152,6 +152,10 @@ func (c *Core) dump() coreState {
 		st.Queues = append(st.Queues, queueDump{q.Name, q.handle, q.waited, q.pointer})
 	}
 	for _, w := range c.open() {
+		if w.state == selfService { // what it was in a queue no longer counts
+			st.Works = append(st.Works, workDump{Record: w.rec, State: w.state, First: w.first})
+			continue
+		}
 		d := workDump{Record: w.rec, State: w.state, Enqueued: w.enqueued, First: w.first, Virtual: w.virtual, Answered: w.answered, Order: w.key3,
 			Pointer: w.pointer, Human: w.human, Ring: w.ring, Deadline: w.deadline, PreferEnd: w.preferEnd, AnnounceAt: w.announceAt,
 			OverflowAt: w.overflowAt, Parked: w.parked, Announced: w.announced, Expired: w.expired, Callback: w.callback, Timer: c.dumpTimer(&w.timer)}

@@ -126,7 +126,7 @@ func (c *Core) widen(w *work) bool {
 		c.unplace(w)
 	}
 	if free {
-		w.preferEnd = 0
+		w.preferEnd, w.choice.members = 0, nil
 	}
 	if again {
 		w.parked = opens(q.Callback.Hours, c.now)
@@ -144,7 +144,13 @@ func (c *Core) widen(w *work) bool {
 
 func (c *Core) announce(w *work) {
 	q := w.queue
-	w.announceAt += int64(q.Announce.Every)
+	if q.Announce.Every == 0 { // new rules no longer announce
+		w.announceAt = 0
+		return
+	}
+	for w.announceAt <= c.now { // one announcement, however late
+		w.announceAt += int64(q.Announce.Every)
+	}
 	if w.state != waiting || w.callback {
 		return // a caller whose agent is being rung hears the ringing
 	}

@@ -90,6 +90,9 @@ func (c *Core) enqueue(w *work, q *queue, priority int, t *Terms) {
 	w.overflowAt = w.nextOverflow(c.now)
 	c.arm(w)
 	c.matchWork(w)
+	if w.preferEnd == 0 && w.choice != nil {
+		w.choice.members = nil // asked once; from here on it is for everybody
+	}
 }
 
 // preferences resolves whom a work is for first.

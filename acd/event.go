@@ -43,7 +43,7 @@ type Terms struct {
 	// Prefer are agents who should have the work, whatever their skills; others get it after PreferWait. They must be members of the
 	// queue; others are passed over. If empty, nobody. At most 16.
 	Prefer []string `json:"prefer,omitempty"`
-	// PreferWait is how long the work waits for Prefer. If 0, it is offered to them first if one is free, and does not wait.
+	// PreferWait is how long the work waits for Prefer. If 0, it is offered to one of them if one is free now, and does not wait.
 	PreferWait time.Duration `json:"prefer_wait,omitempty"`
 	// HeadStart counts as if the work had waited so much longer. If 0, none. At most 30 days.
 	HeadStart time.Duration `json:"head_start,omitempty"`

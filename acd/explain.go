@@ -25,18 +25,19 @@ type Explanation struct {
 	Candidates []Candidate `json:"candidates,omitempty"`
 	// Excluded are the other members of the queue, each with the first reason that kept it out.
 	Excluded []Candidate `json:"excluded,omitempty"`
-	// Rivals are the first works of the lines that the agent could have served, the chosen one included, the strongest claim first. They
-	// are given where an agent chose among works: when it became free.
+	// Rivals are the first works of each queue that the agent could have served, the chosen one included, the strongest claim first.
+	// They are given where an agent chose among works: when it became free.
 	Rivals []Rival `json:"rivals,omitempty"`
 }
 
 // Candidate is one agent in an Explanation.
 type Candidate struct {
-	Agent  string `json:"agent"`
-	Tier   int    `json:"tier,omitempty"`
-	Skill  int    `json:"skill,omitempty"`  // sum of its levels in what the work needs
-	Score  int64  `json:"score,omitempty"`  // as in Why
-	Reason string `json:"reason,omitempty"` // why it was excluded
+	Agent     string `json:"agent"`
+	Preferred bool   `json:"preferred,omitempty"` // named by Terms.Prefer, or the customer's last agent: whatever its skills
+	Tier      int    `json:"tier,omitempty"`
+	Skill     int    `json:"skill,omitempty"`  // sum of its levels in what the work needs
+	Score     int64  `json:"score,omitempty"`  // as in Why
+	Reason    string `json:"reason,omitempty"` // why it was excluded
 }
 
 // Rival is one work in an Explanation.
@@ -129,6 +130,9 @@ func (x *explainer) offer(c *Core, m *member, w *work, byAgent bool) {
 			cand.Skill += a.profile.level(n.Name)
 		}
 		preferred := slices.Contains(w.preferred(), o)
+		if cand.Preferred = preferred; preferred {
+			cand.rank = int64(slices.Index(w.preferred(), o)) - 1<<40
+		}
 		switch reason := c.excluded(o, w); {
 		case !ok && !preferred || reason != "":
 			cand.Score, cand.Reason = 0, reason
@@ -186,20 +190,14 @@ func (g *group) lacks(cl *class) string {
 	return "does not match"
 }
 
-// rivals returns the first works of the lines an agent could serve.
+// rivals returns the first works of the queues an agent could serve.
 func (c *Core) rivals(a *agent) []Rival {
 	var works []*work
 	for _, m := range a.members {
-		if !m.free || m.q.Strategy == Manual {
-			continue
-		}
-		for _, cl := range m.g.links {
-			if cl.waiting.len() > 0 {
-				works = append(works, cl.waiting.e[0].v)
-			}
+		if w := c.firstFor(m); w != nil {
+			works = append(works, w)
 		}
 	}
-	works = append(works, a.wanted...)
 	slices.SortFunc(works, func(w, o *work) int {
 		switch {
 		case w == o:
