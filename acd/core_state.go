@@ -228,9 +228,7 @@ func (st *coreState) build() (*Core, []*work, error) {
 		}
 	}
 	for _, a := range c.roster {
-		if len(a.seats) == 0 && (a.state == Talking || a.state == WrapUp || a.state == Reserved || a.state == Ringing) {
-			c.moveTo(a, Ready) // what it worked on is gone with its queue
-		}
+		c.restand(a)
 	}
 	for _, a := range slices.SortedFunc(slices.Values(c.roster), func(a, b *agent) int { return cmp.Or(cmp.Compare(a.idle, b.idle), cmp.Compare(a.turn, b.turn)) }) {
 		c.refresh(a)
@@ -239,6 +237,26 @@ func (st *coreState) build() (*Core, []*work, error) {
 		slices.SortFunc(q.ringing, func(a, b *work) int { return cmp.Compare(a.seats[0].number, b.seats[0].number) })
 	}
 	return c, lost, nil
+}
+
+// restand corrects the state of an agent whose works are gone with their queue.
+func (c *Core) restand(a *agent) {
+	switch a.state {
+	case Reserved, Ringing, Talking, WrapUp:
+	default:
+		return
+	}
+	switch {
+	case a.pending != nil || a.works():
+	case len(a.seats) > 0:
+		c.moveTo(a, WrapUp)
+	case a.paused:
+		a.reason = ReasonRejected
+		c.moveTo(a, NotReady)
+	default:
+		a.reason = a.nextWhy
+		c.moveTo(a, a.next)
+	}
 }
 
 // moveTo sets a state without telling.
@@ -255,7 +273,7 @@ func (c *Core) moveTo(a *agent, to AgentState) {
 
 func (c *Core) restoreAgent(d *agentDump) {
 	a := c.agents[d.ID]
-	if a == nil || d.State <= stateInvalid || d.State >= numStates {
+	if a == nil || d.State <= stateInvalid || d.State >= numStates || d.Next != Ready && d.Next != NotReady && d.Next != LoggedOut {
 		return
 	}
 	a.reason = d.Reason

@@ -100,7 +100,7 @@ func (c *Core) workDue(w *work) {
 	switch {
 	case widened && w.state == waiting:
 		c.matchWork(w)
-	case widened && q.Strategy == RingAll: // those of the new ring ring along
+	case widened && q.Strategy == RingAll && w.preferEnd == 0: // those of the new ring ring along
 		for _, m := range c.everyone(w) {
 			if len(w.seats) < q.RingMax {
 				c.offer(m, w, q.Strategy)

@@ -202,6 +202,9 @@ func (c *Core) accept(s *seat) {
 	c.stopTimer(&s.timer)
 	a.pending = nil
 	a.next, a.nextWhy = Ready, ""
+	if q.Strategy == RingAll { // before the others are free again
+		q.ringing = slices.DeleteFunc(q.ringing, func(x *work) bool { return x == w })
+	}
 	w.rec.Offers[s.at].Result = OfferAccepted
 	if w.callback {
 		c.dial(s)
@@ -211,9 +214,6 @@ func (c *Core) accept(s *seat) {
 	}
 	if len(w.seats) > 1 {
 		c.withdrawRivals(w, s)
-	}
-	if q.Strategy == RingAll {
-		q.ringing = slices.DeleteFunc(q.ringing, func(x *work) bool { return x == w })
 	}
 	if len(a.seats) < a.slots || len(c.channels) > 1 {
 		c.refresh(a)
