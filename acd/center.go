@@ -35,6 +35,8 @@ type Center struct {
 	written  chan struct{}            // closed and replaced whenever durable grows
 	empty    chan struct{}            // closed when draining and no work is open; nil if nobody asked
 	offerCtx context.Context
+	moves    []Decision // overflows that name the next queue, to be carried out
+	saved    uint64     // sequence number of the state kept last
 }
 
 // New checks cfg and returns a Center that takes works once Run is called.
@@ -69,13 +71,8 @@ func (c *Center) Run(ctx context.Context) error {
 	c.mu.Unlock()
 	defer close(c.over)
 
-	for ev, err := range c.cfg.Store.Load(ctx, 0) {
-		if err != nil {
-			return fmt.Errorf("acd: reading the log: %w", err)
-		}
-		if _, err := c.core.Apply(ev); err != nil {
-			return fmt.Errorf("%w: event %d: %w", ErrLog, ev.Seq, err)
-		}
+	if err := c.read(ctx); err != nil {
+		return err
 	}
 	writeCtx, stopWriter := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWriter(nil)
@@ -121,7 +118,11 @@ func (c *Center) flush(ctx context.Context, stopWriter context.CancelCauseFunc, 
 	c.mu.Unlock()
 	err := c.waitDurable(ctx, last)
 	stopWriter(ErrClosed)
-	return errors.Join(err, <-writer)
+	err = errors.Join(err, <-writer)
+	if err == nil {
+		c.saveState(ctx, 1)
+	}
+	return err
 }
 
 // Close ends Run at once, as if its ctx had ended, and waits for it. It does nothing if Run was never called.
@@ -137,7 +138,8 @@ func (c *Center) Close() error {
 	return nil
 }
 
-// Drain refuses new works from now on and waits until the open ones have ended by themselves, or ctx ends.
+// Drain refuses new works from now on and waits until the open ones have ended by themselves, or ctx ends. Callbacks that a next
+// process will go on with (Config.Resume) are not waited for.
 func (c *Center) Drain(ctx context.Context) error {
 	if err := c.wait(ctx); err != nil {
 		return err
@@ -150,7 +152,7 @@ func (c *Center) Drain(ctx context.Context) error {
 	c.draining = true
 	if c.empty == nil {
 		c.empty = make(chan struct{})
-		if c.core.Open() == 0 {
+		if c.live() == 0 {
 			close(c.empty)
 		}
 	}
@@ -224,7 +226,10 @@ func (c *Center) stepLocked(ev Event, now time.Time) error {
 	for i := range decisions {
 		c.carryOutLocked(&decisions[i])
 	}
-	if c.empty != nil && c.core.Open() == 0 {
+	if err := c.moveLocked(); err != nil {
+		return err
+	}
+	if c.empty != nil && c.live() == 0 {
 		select {
 		case <-c.empty:
 		default:
@@ -253,6 +258,16 @@ func (c *Center) carryOutLocked(d *Decision) {
 		c.offers.Add(1)
 		// Stopped by cancel, which every offer gets in the end; waited for by Run.
 		go c.present(ctx, d.Agent, d.Work, d.Offer, before, done)
+	case DecideDial:
+		ctx, cancel := context.WithCancelCause(c.offerCtx)
+		c.cancels[d.Offer] = cancel
+		c.offers.Add(1)
+		// Stopped by cancel, which every attempt gets in the end; waited for by Run.
+		go c.dial(ctx, d.Agent, d.Work, d.Offer)
+	case DecideAnnounce:
+		c.announceLocked(d)
+	case DecideCallback:
+		c.resolveLocked(d.Work, Result{Outcome: ResultCallback})
 	case DecideRevoke:
 		if cancel := c.cancels[d.Offer]; cancel != nil {
 			cancel(fmt.Errorf("%w: %s", ErrStale, d.Reason))
@@ -260,6 +275,9 @@ func (c *Center) carryOutLocked(d *Decision) {
 	case DecideAnswered:
 		c.resolveLocked(d.Work, Result{Outcome: ResultAnswered, Agent: d.Agent})
 	case DecideOverflow:
+		if c.movesOn(d) {
+			return
+		}
 		c.resolveLocked(d.Work, Result{Outcome: d.Reason})
 	case DecideEnded:
 		c.resolveLocked(d.Work, Result{Outcome: ResultAbandoned})
@@ -348,7 +366,7 @@ func (c *Center) tick(ctx context.Context) {
 func (c *Center) shutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range c.core.openWorks() {
+	for _, id := range c.core.openWorks(!c.cfg.Resume) {
 		if err := c.applyLocked(Event{Kind: KindEnded, Work: id, Reason: CauseShutdown}); err != nil {
 			c.cfg.Logger.Error("acd: shutdown", slog.String("work", id), slog.Any("error", err))
 		}

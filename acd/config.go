@@ -77,8 +77,22 @@ func (c Config) validate() error {
 	case c.MaxOpen < 0:
 		return fmt.Errorf("%w: MaxOpen is negative", ErrConfig)
 	}
-	if err := c.rules().validate(); err != nil {
+	r := c.rules()
+	if err := r.validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return r.dialable(c.Offerer)
+}
+
+// dialable refuses callbacks that nobody could make.
+func (r Rules) dialable(o Offerer) error {
+	if _, ok := o.(Dialer); ok {
+		return nil
+	}
+	for i := range r.Queues {
+		if r.Queues[i].Callback.Expiry > 0 {
+			return fmt.Errorf("%w: queue %q offers callbacks, but Offerer is no Dialer", ErrConfig, r.Queues[i].Name)
+		}
 	}
 	return nil
 }

@@ -91,14 +91,15 @@ func (c *Core) firstFor(m *member) *work {
 	return best
 }
 
-// joinRinging lets an agent who became free ring along with those of a ring-all queue.
+// joinRinging lets an agent who became free ring along with those of a ring-all queue. Nobody joins once the work has waited too long:
+// agents who take turns not to answer would hold it for ever.
 func (c *Core) joinRinging(a *agent) {
 	for _, m := range a.members {
 		if !m.free {
 			continue
 		}
 		for _, w := range m.q.ringing {
-			if w.preferEnd == 0 && len(w.seats) < m.q.RingMax && slices.Contains(m.g.links, w.class) {
+			if w.preferEnd == 0 && !w.expired && len(w.seats) < m.q.RingMax && slices.Contains(m.g.links, w.class) {
 				c.offer(m, w, m.q.Strategy)
 				return
 			}

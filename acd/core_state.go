@@ -159,6 +159,7 @@ func (c *Core) dump() coreState {
 		d := workDump{Record: w.rec, State: w.state, Enqueued: w.enqueued, First: w.first, Virtual: w.virtual, Answered: w.answered, Order: w.key3,
 			Pointer: w.pointer, Human: w.human, Ring: w.ring, Deadline: w.deadline, PreferEnd: w.preferEnd, AnnounceAt: w.announceAt,
 			OverflowAt: w.overflowAt, Parked: w.parked, Announced: w.announced, Expired: w.expired, Callback: w.callback, Timer: c.dumpTimer(&w.timer)}
+		d.Record.Offers = slices.Clone(w.rec.Offers) // the last one may yet get its result
 		if w.class != nil {
 			d.Needs = w.class.given
 		}

@@ -138,8 +138,17 @@ func Replay(log iter.Seq2[Event, error]) iter.Seq2[Entry, error] {
 	}
 }
 
-// openWorks returns the ids of all open works, sorted.
-func (c *Core) openWorks() []string { return slices.Sorted(maps.Keys(c.works)) }
+// openWorks returns the ids of all open works, sorted, with callbacks or without.
+func (c *Core) openWorks(callbacks bool) []string {
+	ids := make([]string, 0, len(c.works))
+	for id, w := range c.works {
+		if callbacks || !w.callback || w.state == talking {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
 
 // offerOf returns the number of the offer that an agent has or had last; 0 if none.
 func (c *Core) offerOf(agent string) uint64 {
