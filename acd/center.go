@@ -17,6 +17,7 @@ type Center struct {
 
 	started chan struct{} // closed when the log is read and works are taken
 	over    chan struct{} // closed when Run has returned
+	lost    chan struct{} // closed when nothing more will be written
 	wake    chan struct{} // the next deadline may have changed
 	dirty   chan struct{} // there is something to write
 	stop    context.CancelCauseFunc
@@ -47,7 +48,7 @@ func New(cfg Config) (*Center, error) {
 	}
 	return &Center{
 		cfg: cfg, core: NewCore(),
-		started: make(chan struct{}), over: make(chan struct{}), written: make(chan struct{}),
+		started: make(chan struct{}), over: make(chan struct{}), lost: make(chan struct{}), written: make(chan struct{}),
 		wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		tickets: map[string]*Ticket{}, cancels: map[uint64]context.CancelCauseFunc{}, phones: map[string]chan struct{}{},
 	}, nil
@@ -90,7 +91,11 @@ func (c *Center) Run(ctx context.Context) error {
 
 	writer := make(chan error, 1)
 	// Stopped by stopWriter or by a conflict, waited for below.
-	go func() { writer <- c.write(writeCtx) }()
+	go func() {
+		err := c.write(writeCtx)
+		close(c.lost)
+		writer <- err
+	}()
 	timers := make(chan struct{})
 	// Stopped with ctx, waited for below.
 	go func() { defer close(timers); c.tick(ctx) }()

@@ -87,6 +87,8 @@ func (c *Center) waitDurable(ctx context.Context, seq uint64) error {
 		}
 		select {
 		case <-written:
+		case <-c.lost:
+			return ErrClosed
 		case <-c.over:
 			return ErrClosed
 		case <-ctx.Done():

@@ -252,7 +252,9 @@ func (c *Core) connect(s *seat) {
 	if w.choice != nil && w.choice.customer != "" {
 		c.last.remember(w.choice.customer, a.id)
 	}
-	c.setAgent(a, Talking, "")
+	if a.pending == nil { // else the agent took a callback, and is being offered another work meanwhile
+		c.setAgent(a, Talking, "")
+	}
 	c.decide(Decision{Kind: DecideAnswered, Agent: a.id, Work: w.rec.Work, Queue: q.Name, Offer: s.number})
 }
 
