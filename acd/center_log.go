@@ -78,19 +78,22 @@ func (c *Center) observe(e *Entry) {
 
 // waitDurable returns once the event with the given number is in the store and was observed.
 func (c *Center) waitDurable(ctx context.Context, seq uint64) error {
-	for {
+	for over := false; ; {
 		c.mu.Lock()
 		done, written := c.durable >= seq, c.written
 		c.mu.Unlock()
-		if done {
+		switch {
+		case done:
 			return nil
+		case over:
+			return ErrClosed
 		}
 		select {
 		case <-written:
 		case <-c.lost:
-			return ErrClosed
+			over = true // look once more
 		case <-c.over:
-			return ErrClosed
+			over = true
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -52,6 +52,9 @@ func (c *Core) restoreWork(d *workDump) (*work, error) {
 			}
 		}
 	}
+	if len(w.preferred()) == 0 {
+		w.preferEnd = 0
+	}
 	c.restoreTimer(&w.timer, d.Timer)
 	for i := range d.Seats {
 		c.restoreSeat(&d.Seats[i], c.agents[d.Seats[i].Agent], w, q)

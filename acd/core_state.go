@@ -219,13 +219,18 @@ func (st *coreState) build() (*Core, []*work, error) {
 		}
 	}
 	var lost []*work
-	for i := range st.Works {
-		w, err := c.restoreWork(&st.Works[i])
-		if err != nil {
-			return nil, nil, err
-		}
-		if w != nil {
-			lost = append(lost, w)
+	for _, inLine := range []bool{false, true} { // who is with an agent decides what callbacks are kept back
+		for i := range st.Works {
+			if (st.Works[i].State == waiting) != inLine {
+				continue
+			}
+			w, err := c.restoreWork(&st.Works[i])
+			if err != nil {
+				return nil, nil, err
+			}
+			if w != nil {
+				lost = append(lost, w)
+			}
 		}
 	}
 	for _, a := range c.roster {
