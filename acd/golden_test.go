@@ -18,22 +18,28 @@ import (
 
 var update = flag.Bool("update", false, "write the golden log anew")
 
-// The golden log was written by an earlier version of this code. It must replay to the same decisions for ever, or stored logs
-// change their meaning.
+// The golden logs were written by earlier versions of this code: golden.jsonl by the first one, before there were skills, channels and
+// callbacks. They must replay to the same decisions for ever, or stored logs change their meaning.
 func TestGoldenLog(t *testing.T) {
-	const file = "testdata/golden.jsonl"
-	if *update {
-		d := newDriver(t, rules("a b c", acd.Queue{Name: "sales", MaxWaiting: 4, MaxWait: 40 * time.Second}, acd.Queue{Name: "support", Strategy: acd.TopDown, WrapUp: -1}, acd.Queue{Name: "vip", Strategy: acd.FewestCalls, NoAgents: acd.NoAgentsWait}))
-		simulate(d, rand.New(rand.NewPCG(1, 2)), 300)
-		d.start(d.rules)
-		var b bytes.Buffer
-		enc := json.NewEncoder(&b)
-		for e, err := range acd.Replay(seq(d.log)) {
-			require.NoError(t, err)
-			require.NoError(t, enc.Encode(e))
-		}
-		require.NoError(t, os.WriteFile(file, b.Bytes(), 0o600))
+	if *update { // the later one only: the first is history
+		writeGolden(t, "testdata/golden2.jsonl", goldenDay(t).log)
 	}
+	for _, file := range []string{"testdata/golden.jsonl", "testdata/golden2.jsonl"} {
+		replayGolden(t, file)
+	}
+}
+
+func writeGolden(t *testing.T, file string, log []acd.Event) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	for e, err := range acd.Replay(seq(log)) {
+		require.NoError(t, err)
+		require.NoError(t, enc.Encode(e))
+	}
+	require.NoError(t, os.WriteFile(file, b.Bytes(), 0o600))
+}
+
+func replayGolden(t *testing.T, file string) {
 	f, err := os.Open(file)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, f.Close()) }()

@@ -448,6 +448,7 @@ func TestWhatIf(t *testing.T) {
 				h.do(acd.Event{Kind: acd.KindAbandoned, Work: w.ID})
 			}
 		}
+		h.sleep(time.Second)
 	}
 	day := func(log func(func(acd.Entry, error) bool)) (answered int, waited time.Duration, by map[string]int) {
 		by = map[string]int{}
