@@ -93,7 +93,6 @@ type world struct {
 	text   []string
 	n      int
 	ended  map[string]int
-	dials  map[string]bool
 	rules  Rules
 	offers int
 }

@@ -215,23 +215,35 @@ func goldenDay(t *testing.T) *hand {
 	h := newHand(t, r)
 	rnd := rand.New(rand.NewPCG(11, 12))
 	n := 0
-	for range 400 {
-		h.now = h.now.Add(time.Duration(rnd.IntN(5000)) * time.Millisecond)
+	for i := range 700 {
+		h.now = h.now.Add(time.Duration(rnd.IntN(3000)) * time.Millisecond)
 		if due, ok := h.core.NextTimer(); ok && !due.After(h.now) {
 			_, _ = h.try(acd.Event{Kind: acd.KindTimer})
 		}
 		agent := r.Agents[rnd.IntN(4)].ID
-		work := fmt.Sprint("w", rnd.IntN(n+1))
-		switch k := rnd.IntN(12); k {
-		case 0, 1, 2, 3:
+		work := ""
+		if open := h.core.Works(); len(open) > 0 {
+			work = open[rnd.IntN(len(open))].ID
+		}
+		choices := 20
+		if i%200 < 90 { // rush hours: nobody answers
+			choices = 8
+		}
+		switch k := rnd.IntN(choices); k {
+		case 0, 1, 2:
 			n++
 			id := fmt.Sprint("w", n)
 			_, _ = h.try(acd.Event{Kind: acd.KindArrived, Work: id})
 			_, _ = h.try(acd.Event{Kind: acd.KindEnqueued, Work: id, Queue: []string{"calls", "chats", "ring"}[rnd.IntN(3)], Priority: rnd.IntN(3),
 				Terms: &acd.Terms{Needs: skills(fmt.Sprintf("tax:%d", 1+rnd.IntN(3))), Customer: fmt.Sprint("c", rnd.IntN(5))}})
-		case 4:
+		case 3, 4, 8: // conversations end, and now and then somebody gives up
+			for _, w := range h.core.Works() {
+				if len(w.Agents) > 0 && !w.Waiting {
+					work = w.ID
+				}
+			}
 			_, _ = h.try(acd.Event{Kind: acd.KindEnded, Work: work})
-		case 5:
+		case 5, 9, 10:
 			_, _ = h.try(acd.Event{Kind: acd.KindLogin, Agent: agent, Device: "desk"})
 			_, _ = h.try(acd.Event{Kind: acd.KindReady, Agent: agent})
 		case 6:
