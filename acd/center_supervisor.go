@@ -60,7 +60,7 @@ func (c *Center) Reconfigure(ctx context.Context, rules Rules) error {
 	if err := rules.validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	if err := rules.dialable(c.cfg.Offerer); err != nil {
+	if err := rules.practical(c.cfg.Offerer); err != nil {
 		return err
 	}
 	return c.supervise(ctx, ActionReconfigure, "rules", Event{Kind: KindStarted, Rules: &rules, Resume: true},

@@ -81,17 +81,24 @@ func (c Config) validate() error {
 	if err := r.validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return r.dialable(c.Offerer)
+	return r.practical(c.Offerer)
 }
 
-// dialable refuses callbacks that nobody could make.
-func (r Rules) dialable(o Offerer) error {
-	if _, ok := o.(Dialer); ok {
-		return nil
-	}
+// practical refuses rules that are possible but that no Center should run: callbacks that nobody could make, and times so short that
+// offers would follow one another without end.
+func (r Rules) practical(o Offerer) error {
+	_, dials := o.(Dialer)
 	for i := range r.Queues {
-		if r.Queues[i].Callback.Expiry > 0 {
-			return fmt.Errorf("%w: queue %q offers callbacks, but Offerer is no Dialer", ErrConfig, r.Queues[i].Name)
+		q := &r.Queues[i]
+		if q.Callback.Expiry > 0 && !dials {
+			return fmt.Errorf("%w: queue %q offers callbacks, but Offerer is no Dialer", ErrConfig, q.Name)
+		}
+		shortest := min(q.RingTimeout, q.RejectPause)
+		if q.Callback.Expiry > 0 {
+			shortest = min(shortest, q.Callback.Retry, q.Callback.DialTimeout)
+		}
+		if shortest < time.Millisecond {
+			return fmt.Errorf("%w: queue %q: RingTimeout, RejectPause, Retry and DialTimeout are at least 1 ms", ErrConfig, q.Name)
 		}
 	}
 	return nil

@@ -148,9 +148,7 @@ func (c *Core) announce(w *work) {
 		w.announceAt = 0
 		return
 	}
-	for w.announceAt <= c.now { // one announcement, however late
-		w.announceAt += int64(q.Announce.Every)
-	}
+	w.announceAt += ((c.now-w.announceAt)/int64(q.Announce.Every) + 1) * int64(q.Announce.Every) // one announcement, however late
 	if w.state != waiting || w.callback {
 		return // a caller whose agent is being rung hears the ringing
 	}

@@ -139,9 +139,10 @@ type Queue struct {
 	// Strategy chooses among ready members. If zero, LongestIdle.
 	Strategy Strategy `json:"strategy"`
 	// RingTimeout is how long an agent may leave an offer unanswered before the work goes to the next and the agent becomes not ready
-	// with reason "rona". If zero, 20 s.
+	// with reason "rona". If zero, 20 s. A Center wants at least 1 ms.
 	RingTimeout time.Duration `json:"ring_timeout"`
-	// RejectPause is how long an agent who refused an offer, or whose phone failed, gets none. If zero, 10 s.
+	// RejectPause is how long an agent who refused an offer, or whose phone failed, gets none. If zero, 10 s. A Center wants at
+	// least 1 ms.
 	RejectPause time.Duration `json:"reject_pause"`
 	// WrapUp is the pause after a conversation. If zero, 10 s. If negative, none.
 	WrapUp time.Duration `json:"wrap_up"`
