@@ -230,3 +230,32 @@ func TestAliases(t *testing.T) {
 		require.Equal(t, s, got)
 	}
 }
+
+// The estimate given at entry stays in the record, so that its error is a subtraction; both methods do what they say.
+func TestEstimatesAreKept(t *testing.T) {
+	for _, c := range []struct {
+		method acd.Estimate
+		want   []time.Duration // promised to the second and the third caller
+	}{
+		{acd.EstimateHandling, []time.Duration{3 * time.Minute, 2 * 165 * time.Second}}, // 3 min to begin with; after a call of 1 min 3 min - 2 min/8
+		{acd.EstimateRecent, []time.Duration{0, 7500 * time.Millisecond}},               // after a wait of 1 min, 1 min/8
+	} {
+		h := newHand(t, rules("a", acd.Queue{Name: "q", WrapUp: -1, Estimate: c.method, KeepEstimate: true}))
+		h.ready("a")
+		h.enqueue("w1", "q", nil)
+		h.accept("a", "w1")
+		h.enqueue("w2", "q", nil)
+		h.sleep(time.Minute)
+		h.end("w1")
+		h.accept("a", "w2")
+		h.enqueue("before w3", "q", nil)
+		h.enqueue("w3", "q", nil)
+		for i, id := range []string{"w2", "w3"} {
+			for _, d := range h.end(id) {
+				if d.Kind == acd.DecideEnded {
+					require.Equal(t, c.want[i], d.Record.EWT, "%s %s", c.method, id)
+				}
+			}
+		}
+	}
+}
