@@ -61,9 +61,10 @@ func (c *Core) build(rules Rules) {
 			c.channels[i].interrupts |= 1 << number[other]
 		}
 	}
+	all := make([]agent, len(rules.Agents)) // side by side, as members are: with many agents, where they lie is what a choice costs
 	for i := range rules.Agents {
-		ra := &rules.Agents[i]
-		a := &agent{id: ra.ID, state: LoggedOut, next: Ready, since: c.now, bot: ra.Bot, slots: ra.Slots, profile: c.profileOf(ra.Skills)}
+		ra, a := &rules.Agents[i], &all[i]
+		*a = agent{id: ra.ID, state: LoggedOut, next: Ready, since: c.now, bot: ra.Bot, slots: ra.Slots, profile: c.profileOf(ra.Skills)}
 		a.timer = timer{index: -1, a: a}
 		c.agents[a.id] = a
 		c.roster = append(c.roster, a)
