@@ -37,9 +37,12 @@ func TestBenchRatios(t *testing.T) {
 	fmt.Printf("figure acd/decision-10000-agents-ns %.0f\n", ns)
 	fmt.Printf("figure acd/decision-10000-agents-allocs %.0f\n", allocs)
 	require.Less(t, ns, 5000.0)
+	benchSkillRatios(t)
+	benchMemory(t)
 	latency := freeToOffer(t, 2000)
 	fmt.Printf("figure acd/free-to-offer-p50-us %.0f\n", float64(latency[len(latency)/2].Microseconds()))
 	fmt.Printf("figure acd/free-to-offer-p99-us %.0f\n", float64(latency[len(latency)*99/100].Microseconds()))
+	require.Less(t, latency[len(latency)*99/100], time.Millisecond)
 }
 
 func median(x []float64) float64 {

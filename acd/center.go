@@ -17,6 +17,7 @@ type Center struct {
 
 	started chan struct{} // closed when the log is read and works are taken
 	over    chan struct{} // closed when Run has returned
+	lost    chan struct{} // closed when nothing more will be written
 	wake    chan struct{} // the next deadline may have changed
 	dirty   chan struct{} // there is something to write
 	stop    context.CancelCauseFunc
@@ -35,6 +36,8 @@ type Center struct {
 	written  chan struct{}            // closed and replaced whenever durable grows
 	empty    chan struct{}            // closed when draining and no work is open; nil if nobody asked
 	offerCtx context.Context
+	moves    []Decision // overflows that name the next queue, to be carried out
+	saved    uint64     // sequence number of the state kept last
 }
 
 // New checks cfg and returns a Center that takes works once Run is called.
@@ -45,7 +48,7 @@ func New(cfg Config) (*Center, error) {
 	}
 	return &Center{
 		cfg: cfg, core: NewCore(),
-		started: make(chan struct{}), over: make(chan struct{}), written: make(chan struct{}),
+		started: make(chan struct{}), over: make(chan struct{}), lost: make(chan struct{}), written: make(chan struct{}),
 		wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		tickets: map[string]*Ticket{}, cancels: map[uint64]context.CancelCauseFunc{}, phones: map[string]chan struct{}{},
 	}, nil
@@ -69,13 +72,8 @@ func (c *Center) Run(ctx context.Context) error {
 	c.mu.Unlock()
 	defer close(c.over)
 
-	for ev, err := range c.cfg.Store.Load(ctx, 0) {
-		if err != nil {
-			return fmt.Errorf("acd: reading the log: %w", err)
-		}
-		if _, err := c.core.Apply(ev); err != nil {
-			return fmt.Errorf("%w: event %d: %w", ErrLog, ev.Seq, err)
-		}
+	if err := c.read(ctx); err != nil {
+		return err
 	}
 	writeCtx, stopWriter := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWriter(nil)
@@ -83,7 +81,8 @@ func (c *Center) Run(ctx context.Context) error {
 	c.durable = c.core.Seq()
 	c.offerCtx = ctx
 	c.ready = true
-	err := c.applyLocked(Event{Kind: KindStarted, Rules: &Rules{Queues: c.cfg.Queues, Agents: c.cfg.Agents}})
+	rules := c.cfg.rules()
+	err := c.applyLocked(Event{Kind: KindStarted, Rules: &rules, Resume: c.cfg.Resume})
 	c.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrLog, err)
@@ -92,7 +91,11 @@ func (c *Center) Run(ctx context.Context) error {
 
 	writer := make(chan error, 1)
 	// Stopped by stopWriter or by a conflict, waited for below.
-	go func() { writer <- c.write(writeCtx) }()
+	go func() {
+		err := c.write(writeCtx)
+		close(c.lost)
+		writer <- err
+	}()
 	timers := make(chan struct{})
 	// Stopped with ctx, waited for below.
 	go func() { defer close(timers); c.tick(ctx) }()
@@ -120,7 +123,11 @@ func (c *Center) flush(ctx context.Context, stopWriter context.CancelCauseFunc, 
 	c.mu.Unlock()
 	err := c.waitDurable(ctx, last)
 	stopWriter(ErrClosed)
-	return errors.Join(err, <-writer)
+	err = errors.Join(err, <-writer)
+	if err == nil {
+		c.saveState(ctx, 1)
+	}
+	return err
 }
 
 // Close ends Run at once, as if its ctx had ended, and waits for it. It does nothing if Run was never called.
@@ -136,7 +143,8 @@ func (c *Center) Close() error {
 	return nil
 }
 
-// Drain refuses new works from now on and waits until the open ones have ended by themselves, or ctx ends.
+// Drain refuses new works from now on and waits until the open ones have ended by themselves, or ctx ends. Callbacks that a next
+// process will go on with (Config.Resume) are not waited for.
 func (c *Center) Drain(ctx context.Context) error {
 	if err := c.wait(ctx); err != nil {
 		return err
@@ -149,7 +157,7 @@ func (c *Center) Drain(ctx context.Context) error {
 	c.draining = true
 	if c.empty == nil {
 		c.empty = make(chan struct{})
-		if c.core.Open() == 0 {
+		if c.live() == 0 {
 			close(c.empty)
 		}
 	}
@@ -223,7 +231,10 @@ func (c *Center) stepLocked(ev Event, now time.Time) error {
 	for i := range decisions {
 		c.carryOutLocked(&decisions[i])
 	}
-	if c.empty != nil && c.core.Open() == 0 {
+	if err := c.moveLocked(); err != nil {
+		return err
+	}
+	if c.empty != nil && c.live() == 0 {
 		select {
 		case <-c.empty:
 		default:
@@ -252,6 +263,16 @@ func (c *Center) carryOutLocked(d *Decision) {
 		c.offers.Add(1)
 		// Stopped by cancel, which every offer gets in the end; waited for by Run.
 		go c.present(ctx, d.Agent, d.Work, d.Offer, before, done)
+	case DecideDial:
+		ctx, cancel := context.WithCancelCause(c.offerCtx)
+		c.cancels[d.Offer] = cancel
+		c.offers.Add(1)
+		// Stopped by cancel, which every attempt gets in the end; waited for by Run.
+		go c.dial(ctx, d.Agent, d.Work, d.Offer)
+	case DecideAnnounce:
+		c.announceLocked(d)
+	case DecideCallback:
+		c.resolveLocked(d.Work, Result{Outcome: ResultCallback})
 	case DecideRevoke:
 		if cancel := c.cancels[d.Offer]; cancel != nil {
 			cancel(fmt.Errorf("%w: %s", ErrStale, d.Reason))
@@ -259,6 +280,9 @@ func (c *Center) carryOutLocked(d *Decision) {
 	case DecideAnswered:
 		c.resolveLocked(d.Work, Result{Outcome: ResultAnswered, Agent: d.Agent})
 	case DecideOverflow:
+		if c.movesOn(d) {
+			return
+		}
 		c.resolveLocked(d.Work, Result{Outcome: d.Reason})
 	case DecideEnded:
 		c.resolveLocked(d.Work, Result{Outcome: ResultAbandoned})
@@ -347,7 +371,7 @@ func (c *Center) tick(ctx context.Context) {
 func (c *Center) shutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range c.core.openWorks() {
+	for _, id := range c.core.openWorks(!c.cfg.Resume) {
 		if err := c.applyLocked(Event{Kind: KindEnded, Work: id, Reason: CauseShutdown}); err != nil {
 			c.cfg.Logger.Error("acd: shutdown", slog.String("work", id), slog.Any("error", err))
 		}

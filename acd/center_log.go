@@ -2,7 +2,9 @@ package acd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -56,6 +58,7 @@ func (c *Center) write(ctx context.Context) error {
 		close(c.written)
 		c.written = make(chan struct{})
 		c.mu.Unlock()
+		c.saveState(ctx, saveEvery)
 	}
 }
 
@@ -75,19 +78,75 @@ func (c *Center) observe(e *Entry) {
 
 // waitDurable returns once the event with the given number is in the store and was observed.
 func (c *Center) waitDurable(ctx context.Context, seq uint64) error {
-	for {
+	for over := false; ; {
 		c.mu.Lock()
 		done, written := c.durable >= seq, c.written
 		c.mu.Unlock()
-		if done {
+		switch {
+		case done:
 			return nil
+		case over:
+			return ErrClosed
 		}
 		select {
 		case <-written:
+		case <-c.lost:
+			over = true // look once more
 		case <-c.over:
-			return ErrClosed
+			over = true
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// read brings the Core to the end of the log, from the state kept last if there is one.
+func (c *Center) read(ctx context.Context) error {
+	if k, ok := c.cfg.Store.(StateKeeper); ok {
+		state, err := k.LoadState(ctx)
+		if err != nil {
+			return fmt.Errorf("acd: reading the state: %w", err)
+		}
+		if state != nil {
+			if c.core, err = RestoreCore(state); err != nil {
+				return err
+			}
+			c.saved = c.core.Seq()
+		}
+	}
+	for ev, err := range c.cfg.Store.Load(ctx, c.core.Seq()) {
+		if err != nil {
+			return fmt.Errorf("acd: reading the log: %w", err)
+		}
+		if _, err := c.core.Apply(ev); err != nil {
+			return fmt.Errorf("%w: event %d: %w", ErrLog, ev.Seq, err)
+		}
+	}
+	return nil
+}
+
+// saveState hands the state to the store if everything is durable and the last one is at least so many events old. A state that
+// cannot be kept costs time at the next start, nothing else.
+func (c *Center) saveState(ctx context.Context, least uint64) {
+	k, ok := c.cfg.Store.(StateKeeper)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	seq := c.core.Seq()
+	if c.durable != seq || seq < c.saved+least {
+		c.mu.Unlock()
+		return
+	}
+	st := c.core.dump()
+	c.mu.Unlock()
+	state, err := json.Marshal(&st)
+	if err == nil {
+		err = k.SaveState(ctx, seq, state)
+	}
+	if err != nil {
+		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "acd: state not kept", slog.Uint64("event", seq), slog.Any("error", err))
+		return
+	}
+	c.saved = seq
 }

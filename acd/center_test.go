@@ -331,6 +331,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"auditor":    func(c *acd.Config) { c.Auditor = nil },
 		"maxopen":    func(c *acd.Config) { c.MaxOpen = -1 },
 		"queues":     func(c *acd.Config) { c.Queues = nil },
+		"too short":  func(c *acd.Config) { c.Queues[0].RingTimeout = time.Microsecond },
 		"strategy":   func(c *acd.Config) { c.Queues[0].Strategy = "round robin" },
 	} {
 		cfg := config(&phones{})

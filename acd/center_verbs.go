@@ -3,7 +3,7 @@ package acd
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"slices"
 )
 
 // Work is a contact at its arrival.
@@ -17,7 +17,7 @@ type Work struct {
 
 // Result is what became of a wait in a queue.
 type Result struct {
-	// Outcome is one of the Result... words: answered, abandoned, full, no_agents, timeout.
+	// Outcome is one of the Result... words: answered, abandoned, full, no_agents, timeout, overflow, exit, callback.
 	Outcome string
 	// Agent is who answered. Empty unless Outcome is ResultAnswered.
 	Agent string
@@ -25,10 +25,22 @@ type Result struct {
 
 // Ticket is a place in a queue.
 type Ticket struct {
-	done   chan struct{}
-	over   <-chan struct{}
-	result Result
+	done     chan struct{}
+	over     <-chan struct{}
+	result   Result
+	places   chan Position
+	priority int
+	terms    Terms
+	hops     int // queues it was sent on to
 }
+
+func (c *Center) newTicket(priority int, terms Terms) *Ticket {
+	return &Ticket{done: make(chan struct{}), over: c.over, places: make(chan Position, 1), priority: priority, terms: terms}
+}
+
+// Announcements yields the position whenever the queue's Announce says that the caller should hear it; what is not read in time gives
+// way to the next. It is never closed: select on Done too.
+func (t *Ticket) Announcements() <-chan Position { return t.places }
 
 // Done is closed once the wait is over. It costs no goroutine to wait on it.
 func (t *Ticket) Done() <-chan struct{} { return t.done }
@@ -83,6 +95,12 @@ func (c *Center) Arrive(ctx context.Context, w Work) error {
 // Enqueue puts a work from self-service into a queue. Higher priority is served first, equal priority in order. A queue that is
 // full or served by nobody is not an error but the Ticket's Result. Errors wrap ErrUnknown, ErrState or ErrInvalid.
 func (c *Center) Enqueue(ctx context.Context, work, queue string, priority int) (*Ticket, error) {
+	return c.EnqueueWith(ctx, work, queue, priority, Terms{})
+}
+
+// EnqueueWith is Enqueue on terms. A work that a rule of overflow sends to another queue goes there on the same terms with its clock
+// kept, and the Ticket stays the same.
+func (c *Center) EnqueueWith(ctx context.Context, work, queue string, priority int, terms Terms) (*Ticket, error) {
 	if err := c.wait(ctx); err != nil {
 		return nil, err
 	}
@@ -91,9 +109,10 @@ func (c *Center) Enqueue(ctx context.Context, work, queue string, priority int) 
 	if old := c.tickets[work]; old != nil {
 		return nil, fmt.Errorf("%w: work %q waits already", ErrState, work)
 	}
-	t := &Ticket{done: make(chan struct{}), over: c.over}
+	terms.Needs, terms.Prefer = slices.Clone(terms.Needs), slices.Clone(terms.Prefer)
+	t := c.newTicket(priority, terms)
 	c.tickets[work] = t // before applying, which may resolve it
-	if err := c.applyLocked(Event{Kind: KindEnqueued, Work: work, Queue: queue, Priority: priority}); err != nil {
+	if err := c.applyLocked(Event{Kind: KindEnqueued, Work: work, Queue: queue, Priority: priority, Terms: terms.orNil()}); err != nil {
 		delete(c.tickets, work)
 		return nil, err
 	}
@@ -155,39 +174,6 @@ func (c *Center) Ringing(ctx context.Context, agent, work string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.applyLocked(Event{Kind: KindRinging, Agent: agent, Work: work, Offer: c.core.offerOf(agent)})
-}
-
-// The actions that Authorizer and Auditor see; the object is the agent's id.
-const (
-	ActionForceReady    = "acd.agent.force-ready"
-	ActionForceNotReady = "acd.agent.force-not-ready"
-	ActionForceLogout   = "acd.agent.force-logout"
-)
-
-// Force is the supervisor's verb: it sets another agent's state to Ready, NotReady or LoggedOut, with the same effect as the
-// agent's own verb. It asks the Authorizer, then records through the Auditor, then acts; an error of either wraps ErrDenied and
-// nothing happens.
-func (c *Center) Force(ctx context.Context, agent string, state AgentState, reason string) error {
-	ev := Event{Agent: agent, Reason: reason}
-	var action string
-	switch state {
-	case Ready:
-		ev.Kind, action = KindReady, ActionForceReady
-	case NotReady:
-		ev.Kind, action = KindNotReady, ActionForceNotReady
-	case LoggedOut:
-		ev.Kind, action = KindLogout, ActionForceLogout
-	default:
-		return fmt.Errorf("%w: %v cannot be forced", ErrInvalid, state)
-	}
-	if err := c.cfg.Authorizer.Allow(ctx, action, agent); err != nil {
-		return fmt.Errorf("%w: %w", ErrDenied, err)
-	}
-	if err := c.cfg.Auditor.Audit(ctx, action, agent, slog.String("reason", reason)); err != nil {
-		return fmt.Errorf("%w: audit: %w", ErrDenied, err)
-	}
-	_, err := c.do(ctx, ev)
-	return err
 }
 
 // Position returns where a waiting work stands. It returns ErrClosed before Run has read the log.

@@ -3,6 +3,7 @@ package acd
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 )
 
@@ -14,6 +15,16 @@ type Config struct {
 	// Queues and Agents are the rules to decide by. Required: at least one queue; every member of a queue must be in Agents.
 	Queues []Queue
 	Agents []Agent
+	// Channels, Fairness, Seed and LastAgents are as in Rules. If zero, as there: one channel "voice", FairPriority, a seed taken anew at
+	// each start and written to the log, nobody remembered.
+	Channels   []Channel
+	Fairness   Fairness
+	Seed       uint64
+	LastAgents int
+	// Resume goes on with what the last process left open instead of closing it: callbacks and waiting works keep place and clock,
+	// conversations go on, agents stay logged in. Whoever sets it must take the open works up again (Snapshot.Works, Attach) and end those
+	// that are gone. At the end of Run callbacks stay open. If false, what was open is closed.
+	Resume bool
 
 	Authorizer Authorizer // required: asked before every supervisor verb
 	Auditor    Auditor    // required: records every supervisor verb
@@ -42,9 +53,15 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	r := Rules{Queues: c.Queues, Agents: c.Agents}.WithDefaults()
-	c.Queues, c.Agents = r.Queues, r.Agents
+	or(&c.Seed, rand.Uint64())
+	r := c.rules()
+	c.Queues, c.Agents, c.Channels, c.Fairness = r.Queues, r.Agents, r.Channels, r.Fairness
 	return c
+}
+
+// rules returns the rules with their defaults.
+func (c Config) rules() Rules {
+	return Rules{Queues: c.Queues, Agents: c.Agents, Channels: c.Channels, Fairness: c.Fairness, Seed: c.Seed, LastAgents: c.LastAgents}.WithDefaults()
 }
 
 func (c Config) validate() error {
@@ -60,8 +77,29 @@ func (c Config) validate() error {
 	case c.MaxOpen < 0:
 		return fmt.Errorf("%w: MaxOpen is negative", ErrConfig)
 	}
-	if err := (Rules{Queues: c.Queues, Agents: c.Agents}).validate(); err != nil {
+	r := c.rules()
+	if err := r.validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return r.practical(c.Offerer)
+}
+
+// practical refuses rules that are possible but that no Center should run: callbacks that nobody could make, and times so short that
+// offers would follow one another without end.
+func (r Rules) practical(o Offerer) error {
+	_, dials := o.(Dialer)
+	for i := range r.Queues {
+		q := &r.Queues[i]
+		if q.Callback.Expiry > 0 && !dials {
+			return fmt.Errorf("%w: queue %q offers callbacks, but Offerer is no Dialer", ErrConfig, q.Name)
+		}
+		shortest := min(q.RingTimeout, q.RejectPause)
+		if q.Callback.Expiry > 0 {
+			shortest = min(shortest, q.Callback.Retry, q.Callback.DialTimeout)
+		}
+		if shortest < time.Millisecond {
+			return fmt.Errorf("%w: queue %q: RingTimeout, RejectPause, Retry and DialTimeout are at least 1 ms", ErrConfig, q.Name)
+		}
 	}
 	return nil
 }

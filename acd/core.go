@@ -2,25 +2,48 @@ package acd
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
 // Core is the deterministic heart: Apply takes events in order and returns what follows from them. The same events give the same
 // decisions, always. It is not safe for concurrent use. The zero Core is not usable; NewCore makes one.
 type Core struct {
-	queues map[string]*queue
-	order  []*queue // as in Rules
-	agents map[string]*agent
-	roster []*agent // as in Rules
-	works  map[string]*work
-	timers heap[*timer]
+	queues   map[string]*queue
+	order    []*queue // as in Rules
+	agents   map[string]*agent
+	roster   []*agent // as in Rules
+	works    map[string]*work
+	profiles map[string]*profile
+	channels []channel
+	fairness Fairness
+	timers   heap[*timer]
+	last     lastAgents
 
-	seq    uint64
-	now    int64 // nanoseconds since 1970
-	clock  time.Time
-	offers uint64
-	turns  int64 // counts what must keep an order within one moment
-	out    []Decision
+	seq       uint64
+	now       int64 // nanoseconds since 1970
+	clock     time.Time
+	offers    uint64
+	turns     int64 // counts what must keep an order within one moment
+	rng       uint64
+	callbacks int // open works that are callbacks
+	out       []Decision
+	at        subject // of the event that is being applied
+	spare     []*seat
+	explain   *explainer // nil: nobody asks, and nothing is spent on it
+}
+
+// subject is what an event is about, found once when it is checked.
+type subject struct {
+	w *work
+	q *queue
+	a *agent
+}
+
+// channel is a Channel by number.
+type channel struct {
+	Channel
+	interrupts uint32 // channels by bit
 }
 
 type workState uint8
@@ -29,74 +52,160 @@ const (
 	selfService workState = iota + 1
 	waiting
 	offered
+	dialing // a callback: the agent is there, the customer is being called
 	talking
 )
 
 type work struct {
 	rec      Record
 	state    workState
-	queue    *queue // while waiting, offered or talking
-	agent    *agent // while offered or talking
-	enqueued int64
+	queue    *queue // unless in self-service
+	class    *class // while waiting or offered
+	seats    []*seat
+	seat1    [1]*seat // what seats points to, but for ring-all
+	enqueued int64    // into this queue
+	first    int64    // into the first queue
+	virtual  int64    // since when the wait counts for the order
 	answered int64
-	key1     int64 // -priority
-	key2     int64 // sequence of the enqueued event: order of arrival in any queue
-	index    int   // in queue.waiting
-	expired  bool  // MaxWait passed during an offer
-	timer    timer
+	key1     int64
+	key2     int64
+	key3     int64        // sequence of the enqueued event: order of arrival in any queue
+	index    int          // in class.waiting or queue.held
+	pointer  int64        // place last offered, for sequential
+	choice   *firstChoice // nil: anybody, and nobody remembers whom it is for
+
+	deadline   int64 // MaxWait, or the expiry of a callback
+	preferEnd  int64 // 0: the work is for everybody
+	announceAt int64 // 0: nothing to announce
+	overflowAt int64 // 0: no rule of overflow depends on the wait
+	parked     int64 // a callback that must not be tried before
+	announced  int32
+	ring       int8
+	expired    bool // deadline passed during an offer
+	callback   bool
+	held       bool // a callback for which MaxActive leaves no room
+	human      bool
+	timer      timer
 }
 
 func (w *work) setIndex(i int) { w.index = i }
 
-type agent struct {
-	id       string
-	state    AgentState
-	reason   string
-	since    int64
-	idle     int64 // since when ready, for longest-idle
-	turn     int64 // breaks ties: order in which agents became ready
-	answered int64 // works answered, for fewest-calls
+// firstChoice is who should have a work before others, and for which customer it is. Few works have any.
+type firstChoice struct {
 	members  []*member
-	work     *work
+	customer string
+}
+
+// preferred returns who should have the work.
+func (w *work) preferred() []*member {
+	if w.choice == nil {
+		return nil
+	}
+	return w.choice.members
+}
+
+type agent struct {
+	// What every decision about the agent reads comes first and stays together: with many agents, fetching it is what a decision costs.
+	state   AgentState
+	next    AgentState // what follows the last conversation and wrap-up
+	paused  bool       // refused an offer a moment ago; until timer
+	bot     bool
+	mask    uint32 // channels it is free for, by bit
+	pending *seat  // the offer that stands; one at a time
+	seats   []*seat
+	members []*member
+	idle    int64 // since when it had no more work than now, for longest-idle
+	turn    int64 // breaks ties: order in which agents became ready
+
+	id       string
+	reason   string
+	nextWhy  string // the reason for next
+	since    int64
+	answered int64 // works answered, for fewest-calls
+	talk     int64 // nanoseconds in conversation, for least-talk-time
+	busy     int64 // nanoseconds at work since login, for least-occupied
+	unused   int64 // nanoseconds ready since login
 	offer    uint64
-	next     AgentState // what follows the conversation and wrap-up
-	nextWhy  string
+	slots    int
+	profile  *profile
+	devices  []string
+	wanted   []*work // waiting works that are for this agent only
 	timer    timer
 }
 
-// member is one agent in one queue.
-type member struct {
-	a     *agent
-	q     *queue
-	place int64
-	index int // in queue.ready
+// seat is one work with one agent, from the offer to the end of wrap-up.
+type seat struct {
+	a      *agent
+	w      *work // nil in wrap-up
+	q      *queue
+	state  seatState
+	slots  int
+	number uint64 // of the offer
+	at     int    // in the Record's Offers
+	timer  timer
 }
 
-func (m *member) setIndex(i int) { m.index = i }
+type seatState uint8
+
+const (
+	seatOffered seatState = iota + 1
+	seatDialing
+	seatTalking
+	seatWrapUp
+)
+
+// member is one agent in one queue.
+type member struct {
+	a          *agent
+	q          *queue
+	g          *group
+	score, k2  int64   // what the strategy compares, while free
+	prev, next *member // in g.idle, while free and byAge
+	place      int64
+	weight     int32
+	tier       int32
+	slot       int32 // in g.members
+	index      int32 // in g.ready
+	free       bool
+}
+
+func (m *member) setIndex(i int) { m.index = int32(i) }
 
 type queue struct {
 	Queue
-	waiting heap[*work]
-	ready   heap[*member]
-	offered int // works being offered
-	talking int
-	states  [numStates]int // members by state
-	size    int            // members
-	handle  int64          // moving average of handling time, nanoseconds
+	channel   int
+	groups    map[*profile][]*group
+	classes   map[uint64][]*class
+	classList []*class
+	waiting   int // works that wait, parked ones included
+	free      int // members who could be offered a work of this channel
+	offered   int // works being offered, and callbacks being dialled
+	talking   int
+	calling   int            // callbacks with an agent
+	held      heap[*work]    // callbacks that MaxActive keeps back
+	ringing   []*work        // ring-all: works being offered
+	pointer   int64          // round-robin: the place offered last
+	states    [numStates]int // members by state
+	paused    int            // of the not ready ones, those who are back in a moment
+	size      int            // members
+	handle    int64          // moving average of handling time, nanoseconds
+	waited    int64          // moving average of answered waits, nanoseconds
+	building  bool
 }
 
-// timer is the one deadline that a work or an agent can have.
+// timer is the one deadline that a work, a seat or an agent can have.
 type timer struct {
 	at    int64
 	index int
 	w     *work
 	a     *agent
+	s     *seat
 }
 
 func (t *timer) setIndex(i int) { t.index = i }
 
 // NewCore returns a Core that waits for its first event, which must be KindStarted.
-func NewCore() *Core { return &Core{works: map[string]*work{}} }
+func NewCore() *Core { return &Core{works: map[string]*work{}, profiles: map[string]*profile{}} }
 
 // Seq returns the sequence number of the last event applied; 0 before the first.
 func (c *Core) Seq() uint64 { return c.seq }
@@ -174,75 +283,19 @@ func (c *Core) check(ev *Event) error {
 	return c.fits(ev)
 }
 
-// fits reports whether the event is possible in the present state.
-func (c *Core) fits(ev *Event) error {
-	switch ev.Kind {
-	case KindTimer:
-		return nil
-	case KindArrived:
-		if err := checkID("work", ev.Work); err != nil {
-			return err
-		}
-		if c.works[ev.Work] != nil {
-			return fmt.Errorf("%w: %q", ErrExists, ev.Work)
-		}
-		return checkAttributes(ev.Attributes)
-	case KindEnqueued:
-		w := c.works[ev.Work]
-		if w == nil {
-			return fmt.Errorf("%w: work %q", ErrUnknown, ev.Work)
-		}
-		if c.queues[ev.Queue] == nil {
-			return fmt.Errorf("%w: queue %q", ErrUnknown, ev.Queue)
-		}
-		if w.state != selfService {
-			return fmt.Errorf("%w: work %q is in queue %q", ErrState, ev.Work, w.queue.Name)
-		}
-		if ev.Priority < -maxPriority || ev.Priority > maxPriority {
-			return fmt.Errorf("%w: priority is from %d to %d", ErrInvalid, -maxPriority, maxPriority)
-		}
-		return nil
-	case KindAbandoned, KindEnded:
-		if c.works[ev.Work] == nil {
-			return fmt.Errorf("%w: work %q", ErrUnknown, ev.Work)
-		}
-		return nil
-	case KindRinging, KindAccepted, KindRejected:
-		a := c.agents[ev.Agent]
-		if a == nil {
-			return fmt.Errorf("%w: agent %q", ErrUnknown, ev.Agent)
-		}
-		if a.offer != ev.Offer || a.work == nil || a.work.rec.Work != ev.Work || a.state != Reserved && a.state != Ringing {
-			return fmt.Errorf("%w: %q to %q", ErrStale, ev.Work, ev.Agent)
-		}
-		return nil
-	case KindLogin, KindLogout, KindReady, KindNotReady:
-		a := c.agents[ev.Agent]
-		if a == nil {
-			return fmt.Errorf("%w: agent %q", ErrUnknown, ev.Agent)
-		}
-		if a.state == LoggedOut && (ev.Kind == KindReady || ev.Kind == KindNotReady) {
-			return fmt.Errorf("%w: agent %q is logged out", ErrState, ev.Agent)
-		}
-		return nil
-	case KindStarted:
-	}
-	return fmt.Errorf("%w: no event is called %q", ErrInvalid, ev.Kind)
-}
-
-func checkAttributes(attrs map[string]string) error {
-	if len(attrs) > maxAttributes {
-		return fmt.Errorf("%w: a work has at most %d attributes", ErrInvalid, maxAttributes)
-	}
-	for k, v := range attrs {
-		if k == "" || len(k) > maxAttrBytes || len(v) > maxAttrBytes {
-			return fmt.Errorf("%w: names and values of attributes have at most %d bytes", ErrInvalid, maxAttrBytes)
-		}
-	}
-	return nil
-}
-
 func (c *Core) decide(d Decision) {
 	d.At = c.clock
-	c.out = append(c.out, d)
+	*c.decision(d.Kind) = d
+}
+
+// decision adds a decision to be filled in place: it is large, and copying it would cost more than making it.
+func (c *Core) decision(kind DecisionKind) *Decision {
+	n := len(c.out)
+	if n == cap(c.out) {
+		c.out = slices.Grow(c.out, 1)
+	}
+	c.out = c.out[:n+1]
+	d := &c.out[n]
+	*d = Decision{Kind: kind, At: c.clock}
+	return d
 }

@@ -363,7 +363,7 @@ func TestRefusedRules(t *testing.T) {
 		"agent nameless":   {Queues: []acd.Queue{{Name: "q"}}, Agents: []acd.Agent{{}}},
 		"member unknown":   {Queues: []acd.Queue{{Name: "q", Members: []string{"x"}}}},
 		"member twice":     {Queues: []acd.Queue{{Name: "q", Members: []string{"a", "a"}}}, Agents: []acd.Agent{{ID: "a"}}},
-		"strategy unknown": rules("", acd.Queue{Name: "q", Strategy: "longest-idle-agent"}),
+		"strategy unknown": rules("", acd.Queue{Name: "q", Strategy: "longest-idle-agents"}),
 		"no agents":        rules("", acd.Queue{Name: "q", NoAgents: "hope"}),
 		"negative ring":    rules("", acd.Queue{Name: "q", RingTimeout: -1}),
 		"negative room":    rules("", acd.Queue{Name: "q", MaxWaiting: -1}),

@@ -14,9 +14,13 @@ const (
 	DecideOffer    DecisionKind = "offer"    // Agent, Work, Queue, Offer, Why: present the work to the agent
 	DecideRevoke   DecisionKind = "revoke"   // Agent, Work, Queue, Offer, Reason: the offer no longer stands
 	DecideAnswered DecisionKind = "answered" // Agent, Work, Queue, Offer: connect them
-	DecideOverflow DecisionKind = "overflow" // Work, Queue, Reason: back to self-service
+	DecideOverflow DecisionKind = "overflow" // Work, Queue, Reason, To: back to self-service, and from there to the queue To if there is one
 	DecideEnded    DecisionKind = "ended"    // Work, Record
 	DecideState    DecisionKind = "state"    // Agent, State, Reason: the agent is in this state now
+
+	DecideAnnounce DecisionKind = "announce" // Work, Queue, Place, EWT: tell the caller
+	DecideCallback DecisionKind = "callback" // Work, Queue: the caller may hang up
+	DecideDial     DecisionKind = "dial"     // Agent, Work, Queue, Offer: the agent is there, call the customer
 )
 
 // Decision is one thing a Core decided.
@@ -31,14 +35,20 @@ type Decision struct {
 	State  AgentState   `json:"state,omitzero"`
 	Why    Why          `json:"why,omitzero"`
 	Record *Record      `json:"record,omitempty"`
+
+	To    string        `json:"to,omitempty"`
+	Place int           `json:"place,omitempty"`
+	EWT   time.Duration `json:"ewt,omitempty"`
 }
 
 // Why explains an offer: what the Core saw when it chose.
 type Why struct {
 	// Strategy is the queue's, by which the agent was chosen. It is empty if the agent had no rival: it became free and chose among works.
 	Strategy Strategy `json:"strategy,omitempty"`
-	// Score is what the strategy compared, of the chosen agent: nanoseconds since 1970 since when it is idle (longest-idle), works answered
-	// (fewest-calls), place in Members from 0 (top-down). Every rival had the same or more.
+	// Score is what the strategy compared, of the chosen agent: nanoseconds since 1970 since when it is idle (longest-idle, best-skill and
+	// least-skill among equals), works answered (fewest-calls), nanoseconds talked (least-talk-time), parts of a million of its
+	// slots taken times a million and one plus parts of a million of its time since login spent at work, as of when it became free
+	// (least-occupied), place in Members from 0 (all others). Every rival had the same or more, unless chance or a pointer decided.
 	Score int64 `json:"score"`
 	// Idle is how long the agent had been ready.
 	Idle time.Duration `json:"idle"`

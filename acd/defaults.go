@@ -11,6 +11,10 @@ const (
 	defaultServiceTarget = 20 * time.Second
 	defaultShortAbandon  = 5 * time.Second
 	defaultRejectPause   = 10 * time.Second
+	defaultRingMax       = 20
+	defaultAttempts      = 3
+	defaultRetry         = 15 * time.Minute
+	defaultDialTimeout   = time.Minute
 )
 
 // Limits.
@@ -23,6 +27,22 @@ const (
 	maxAttributes  = 32
 	maxAttrBytes   = 512
 	maxPriority    = 1_000_000
+	maxChannels    = 32
+	maxSlots       = 100
+	maxSkills      = 64
+	maxNeeds       = 16
+	maxLevel       = 100
+	maxTier        = 100
+	maxRings       = 16
+	maxWeight      = 1000
+	maxAttempts    = 20
+	maxPreferred   = 16
+	maxDevices     = 16
+	maxLastAgents  = 1_000_000
+	maxClasses     = 4096 // distinct needs that a queue remembers while nobody waits with them
+	maxDuration    = 366 * 24 * time.Hour
+	maxAgeing      = 30 * time.Minute // times maxPriority it still fits beside a time in 64 bits
+	maxHeadStart   = 30 * 24 * time.Hour
 
 	maxUnix = 7_258_118_400 // the year 2200: keeps nanoseconds in 64 bits
 

@@ -98,3 +98,89 @@ func ExampleCore() {
 	// Output:
 	// call-1 to bo: first of 2 ready by longest-idle, idle for 4s
 }
+
+// Skills in thirty lines: Danish tax questions go to whoever knows best, and after a minute to anyone who speaks Danish.
+func Example_skills() {
+	core := acd.NewCore()
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	apply := func(ev acd.Event) {
+		ev.Seq, ev.At = core.Seq()+1, now
+		decisions, err := core.Apply(ev)
+		if err != nil {
+			fmt.Println(err)
+		}
+		for _, d := range decisions {
+			if d.Kind == acd.DecideOffer {
+				fmt.Println(d.At.Format("15:04"), d.Work, "to", d.Agent)
+			}
+		}
+	}
+	apply(acd.Event{Kind: acd.KindStarted, Rules: &acd.Rules{
+		Agents: []acd.Agent{
+			{ID: "ann", Skills: []acd.Skill{{Name: "danish", Level: 5}, {Name: "tax", Level: 4}}},
+			{ID: "bo", Skills: []acd.Skill{{Name: "danish", Level: 9}}},
+		},
+		Queues: []acd.Queue{{
+			Name: "tax", Members: []string{"ann", "bo"}, Strategy: acd.BestSkill,
+			Rings: []acd.Ring{{After: time.Minute, Lower: []acd.Skill{{Name: "tax"}}}},
+		}},
+	}})
+	for _, agent := range []string{"bo", "ann"} {
+		apply(acd.Event{Kind: acd.KindLogin, Agent: agent})
+		apply(acd.Event{Kind: acd.KindReady, Agent: agent})
+	}
+	for _, work := range []string{"call-1", "call-2"} {
+		apply(acd.Event{Kind: acd.KindArrived, Work: work})
+		apply(acd.Event{Kind: acd.KindEnqueued, Work: work, Queue: "tax", Terms: &acd.Terms{Needs: []acd.Skill{{Name: "danish", Level: 3}, {Name: "tax", Level: 2}}}})
+	}
+	apply(acd.Event{Kind: acd.KindAccepted, Agent: "ann", Work: "call-1", Offer: 1})
+	now = now.Add(time.Minute)
+	apply(acd.Event{Kind: acd.KindTimer})
+	// Output:
+	// 09:00 call-1 to ann
+	// 09:01 call-2 to bo
+}
+
+// What would the day have been with another strategy?
+func ExampleWhatIf() {
+	var log []acd.Event
+	core := acd.NewCore()
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	apply := func(ev acd.Event) {
+		ev.Seq, ev.At = core.Seq()+1, now
+		if _, err := core.Apply(ev); err != nil {
+			fmt.Println(err)
+		}
+		log = append(log, ev)
+		now = now.Add(time.Second)
+	}
+	apply(acd.Event{Kind: acd.KindStarted, Rules: &acd.Rules{
+		Agents: []acd.Agent{{ID: "ann"}, {ID: "bo"}},
+		Queues: []acd.Queue{{Name: "sales", Members: []string{"ann", "bo"}}},
+	}})
+	for _, agent := range []string{"bo", "ann"} {
+		apply(acd.Event{Kind: acd.KindLogin, Agent: agent})
+		apply(acd.Event{Kind: acd.KindReady, Agent: agent})
+	}
+	apply(acd.Event{Kind: acd.KindArrived, Work: "call-1"})
+	apply(acd.Event{Kind: acd.KindEnqueued, Work: "call-1", Queue: "sales"})
+
+	events := func(yield func(acd.Event, error) bool) {
+		for _, ev := range log {
+			if !yield(ev, nil) {
+				return
+			}
+		}
+	}
+	for entry, err := range acd.WhatIf(events, func(r acd.Rules) acd.Rules { r.Queues[0].Strategy = acd.TopDown; return r }) {
+		if err != nil {
+			fmt.Println(err)
+		}
+		for _, d := range entry.Decisions {
+			if d.Kind == acd.DecideOffer {
+				fmt.Println("would have gone to", d.Agent)
+			}
+		}
+	}
+	// Output: would have gone to ann
+}

@@ -6,23 +6,26 @@ type indexed interface {
 	setIndex(int)
 }
 
-// heap is a binary min-heap over two keys, compared in order. Keys lie beside the pointers: sifting touches no item but for its index.
+// heap is a binary min-heap over three keys, compared in order. Keys lie beside the pointers: sifting touches no item but for its index.
 // (container/heap would compare through an interface, which costs more than the whole decision.)
 type heap[T indexed] struct{ e []heapEntry[T] }
 
 type heapEntry[T indexed] struct {
-	k1, k2 int64
-	v      T
+	k1, k2, k3 int64
+	v          T
 }
 
 func (h *heap[T]) len() int { return len(h.e) }
 
 func (a *heapEntry[T]) less(b *heapEntry[T]) bool {
-	return a.k1 < b.k1 || a.k1 == b.k1 && a.k2 < b.k2
+	if a.k1 != b.k1 {
+		return a.k1 < b.k1
+	}
+	return a.k2 < b.k2 || a.k2 == b.k2 && a.k3 < b.k3
 }
 
-func (h *heap[T]) push(k1, k2 int64, v T) {
-	h.e = append(h.e, heapEntry[T]{k1, k2, v})
+func (h *heap[T]) push(k1, k2, k3 int64, v T) {
+	h.e = append(h.e, heapEntry[T]{k1, k2, k3, v})
 	h.up(len(h.e) - 1)
 }
 

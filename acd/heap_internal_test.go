@@ -23,7 +23,7 @@ func TestHeap(t *testing.T) {
 		for i := range rapid.IntRange(1, 80).Draw(t, "steps") {
 			if len(list) == 0 || rapid.IntRange(0, 2).Draw(t, "push") > 0 {
 				x := &heapItem{k1: int64(rapid.IntRange(0, 9).Draw(t, "key")), k2: int64(i)}
-				h.push(x.k1, x.k2, x)
+				h.push(x.k1, 0, x.k2, x)
 				list = append(list, x)
 			} else {
 				n := rapid.IntRange(0, len(list)-1).Draw(t, "which")

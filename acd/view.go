@@ -13,9 +13,8 @@ type Position struct {
 	Queue string
 	// Place is 1 for the next to be served.
 	Place int
-	// EWT is the estimated wait from now: the place times the queue's recent handling time (a moving average that starts at 3 min),
-	// divided by the members who are at work (neither logged out nor not ready, at least one). It is an estimate of the mean, not a
-	// promise.
+	// EWT is the estimated wait from now, by the queue's Estimate. It is an estimate of the mean, not a promise; Queue.KeepEstimate
+	// makes its error measurable.
 	EWT time.Duration
 }
 
@@ -45,8 +44,10 @@ type AgentSnapshot struct {
 	State    AgentState
 	Reason   string
 	Since    time.Time
-	Work     string // being offered or in conversation; empty if none
-	Answered int64  // works answered since the log began
+	Work     string   // being offered or, if none is, in conversation; empty if none
+	Works    []string // all of them, if more than one or beside wrap-up
+	Devices  []string // from which the agent is logged in; "" stands for a login that named none
+	Answered int64    // works answered since the log began
 }
 
 // Position returns where a work stands; an error wraps ErrUnknown or, if it does not wait, ErrState. It takes time in proportion to
@@ -56,21 +57,15 @@ func (c *Core) Position(id string) (Position, error) {
 	if w == nil {
 		return Position{}, fmt.Errorf("%w: work %q", ErrUnknown, id)
 	}
-	if w.state != waiting && w.state != offered {
+	if w.state != waiting && w.state != offered && w.state != dialing {
 		return Position{}, fmt.Errorf("%w: work %q does not wait", ErrState, id)
 	}
 	q := w.queue
 	p := Position{Queue: q.Name, Place: 1}
 	if w.state == waiting {
-		p.Place += q.offered
-		for i := range q.waiting.e {
-			if e := &q.waiting.e[i]; e.k1 < w.key1 || e.k1 == w.key1 && e.k2 < w.key2 {
-				p.Place++
-			}
-		}
+		p.Place += c.ahead(w)
 	}
-	staffed := max(1, q.size-q.states[LoggedOut]-q.states[NotReady])
-	p.EWT = time.Duration(q.handle * int64(p.Place) / int64(staffed))
+	p.EWT = q.estimate(p.Place)
 	return p, nil
 }
 
@@ -79,14 +74,14 @@ func (c *Core) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{At: now, Seq: c.seq, Open: len(c.works)}
 	oldest := make(map[*queue]int64, len(c.order))
 	for _, w := range c.works {
-		if w.state == waiting || w.state == offered {
+		if w.state == waiting || w.state == offered || w.state == dialing {
 			if t, ok := oldest[w.queue]; !ok || w.enqueued < t {
 				oldest[w.queue] = w.enqueued
 			}
 		}
 	}
 	for _, q := range c.order {
-		qs := QueueSnapshot{Name: q.Name, Waiting: q.waiting.len(), Offered: q.offered, Talking: q.talking, ServiceTarget: q.ServiceTarget, Members: map[AgentState]int{}}
+		qs := QueueSnapshot{Name: q.Name, Waiting: q.waiting, Offered: q.offered, Talking: q.talking, ServiceTarget: q.ServiceTarget, Members: map[AgentState]int{}}
 		if t, ok := oldest[q]; ok {
 			qs.LongestWait = max(0, now.Sub(time.Unix(0, t)))
 		}
@@ -98,9 +93,17 @@ func (c *Core) Snapshot(now time.Time) Snapshot {
 		s.Queues = append(s.Queues, qs)
 	}
 	for _, a := range c.roster {
-		as := AgentSnapshot{ID: a.id, State: a.state, Reason: a.reason, Since: time.Unix(0, a.since).UTC(), Answered: a.answered}
-		if a.work != nil {
-			as.Work = a.work.rec.Work
+		as := AgentSnapshot{ID: a.id, State: a.state, Reason: a.reason, Since: time.Unix(0, a.since).UTC(), Answered: a.answered, Devices: slices.Clone(a.devices)}
+		for i, st := range a.seats {
+			if st.w == nil {
+				continue
+			}
+			if len(a.seats) > 1 {
+				as.Works = append(as.Works, st.w.rec.Work)
+			}
+			if as.Work == "" || a.seats[i] == a.pending {
+				as.Work = st.w.rec.Work
+			}
 		}
 		s.Agents = append(s.Agents, as)
 	}
@@ -135,8 +138,17 @@ func Replay(log iter.Seq2[Event, error]) iter.Seq2[Entry, error] {
 	}
 }
 
-// openWorks returns the ids of all open works, sorted.
-func (c *Core) openWorks() []string { return slices.Sorted(maps.Keys(c.works)) }
+// openWorks returns the ids of all open works, sorted, with callbacks or without.
+func (c *Core) openWorks(callbacks bool) []string {
+	ids := make([]string, 0, len(c.works))
+	for id, w := range c.works {
+		if callbacks || !w.callback || w.state == talking {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
 
 // offerOf returns the number of the offer that an agent has or had last; 0 if none.
 func (c *Core) offerOf(agent string) uint64 {
@@ -144,4 +156,33 @@ func (c *Core) offerOf(agent string) uint64 {
 		return a.offer
 	}
 	return 0
+}
+
+// WorkSnapshot is one open work.
+type WorkSnapshot struct {
+	ID         string
+	Queue      string   // empty in self-service
+	Agents     []string // being offered it, or with it
+	Waiting    bool     // in a queue, not answered yet
+	Callback   bool     // the customer has hung up and will be called
+	ArrivedAt  time.Time
+	EnqueuedAt time.Time // zero if never
+	Attributes map[string]string
+}
+
+// Works returns all open works, by id.
+func (c *Core) Works() []WorkSnapshot {
+	out := make([]WorkSnapshot, 0, len(c.works))
+	for _, w := range c.open() {
+		s := WorkSnapshot{ID: w.rec.Work, Waiting: w.state == waiting || w.state == offered || w.state == dialing, Callback: w.callback, ArrivedAt: w.rec.ArrivedAt,
+			EnqueuedAt: w.rec.EnqueuedAt, Attributes: maps.Clone(w.rec.Attributes)}
+		if w.queue != nil {
+			s.Queue = w.queue.Name
+		}
+		for _, seat := range w.seats {
+			s.Agents = append(s.Agents, seat.a.id)
+		}
+		out = append(out, s)
+	}
+	return out
 }

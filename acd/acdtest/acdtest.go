@@ -39,6 +39,7 @@ func TestStore(t *testing.T, open func(t *testing.T, name string) acd.Store) {
 		"cancelled":   testCancelled,
 		"concurrency": testConcurrency,
 		"large batch": testLargeBatch,
+		"state":       testState,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, func() acd.Store { t.Helper(); return open(t, name) }) })
 	}
@@ -109,6 +110,17 @@ func testRoundTrip(t *testing.T, open func() acd.Store) {
 		{Seq: 3, At: start.Add(1), Kind: acd.KindEnqueued, Work: "w", Queue: "sales", Priority: -7},
 		{Seq: 4, At: start.Add(2), Kind: acd.KindAccepted, Work: "w", Agent: "1001", Offer: 1 << 60},
 		{Seq: 5, At: start.Add(3), Kind: acd.KindEnded, Work: "w", Reason: "caller; DROP TABLE"},
+		{Seq: 6, At: start.Add(3), Kind: acd.KindEnqueued, Work: "x", Queue: "sales", Terms: &acd.Terms{
+			Needs: []acd.Skill{{Name: "tax", Level: 7}}, Prefer: []string{"1001"}, PreferWait: 1, HeadStart: 2, KeepClock: true, Human: true, Customer: "c"}},
+		{Seq: 7, At: start.Add(3), Kind: acd.KindSkills, Agent: "1001", Skills: []acd.Skill{{Name: "<&>", Level: 1}}},
+		{Seq: 8, At: start.Add(3), Kind: acd.KindLogin, Agent: "1001", Device: "desk"},
+		{Seq: 9, At: start.Add(3), Kind: acd.KindExtended, Agent: "1001", For: time.Minute},
+		{Seq: 10, At: start.Add(4), Kind: acd.KindStarted, Resume: true, Rules: &acd.Rules{
+			Agents:   []acd.Agent{{ID: "1001", Skills: []acd.Skill{{Name: "tax", Level: 3}}, Slots: 3, Bot: true}},
+			Channels: []acd.Channel{{Name: "voice", Slots: 2, Max: 1, Interrupts: []string{"chat"}}}, Fairness: acd.FairAge, Seed: 1<<64 - 1, LastAgents: 5,
+			Queues: []acd.Queue{{Name: "q", Channel: "voice", Tiers: map[string]int{"1001": 1}, Rings: []acd.Ring{{After: 1, Tier: 2}}, Ageing: 3,
+				Overflow: []acd.Overflow{{Hours: []acd.Hours{{Days: []time.Weekday{0, 6}, From: 1}}, To: "q2"}}, Callback: acd.Callback{Expiry: 9}}},
+		}},
 	}
 	s := open()
 	appendTo(t, s, evs)
@@ -208,4 +220,31 @@ func testLargeBatch(t *testing.T, open func() acd.Store) {
 	s := open()
 	appendTo(t, s, events(1, 5000))
 	same(t, "reopened", load(t, open(), 0), events(1, 5000))
+}
+
+// A store that keeps states keeps the last one, whole, beside the log. Stores that keep none are right too.
+func testState(t *testing.T, open func() acd.Store) {
+	k, ok := open().(acd.StateKeeper)
+	if !ok {
+		t.Skip("the store keeps no states")
+	}
+	if state, err := k.LoadState(t.Context()); err != nil || state != nil {
+		t.Fatalf("LoadState of an empty store = %q, %v; want nil", state, err)
+	}
+	appendTo(t, open(), events(1, 5))
+	for seq, want := range map[uint64]string{3: `{"state":"three"}`, 5: `{"state":"five <&> \u00f8 ø"}`} {
+		if err := k.SaveState(t.Context(), seq, []byte(want)); err != nil {
+			t.Fatalf("SaveState: %v", err)
+		}
+		got, err := open().(acd.StateKeeper).LoadState(t.Context())
+		if err != nil || string(got) != want {
+			t.Fatalf("LoadState = %q, %v; want %q", got, err, want)
+		}
+	}
+	same(t, "the log beside a state", load(t, open(), 0), events(1, 5))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := k.SaveState(ctx, 5, []byte("{}")); err == nil {
+		t.Error("SaveState with a cancelled context succeeded")
+	}
 }

@@ -2,7 +2,9 @@ package sqlstore_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -75,6 +77,29 @@ func TestRecordIsDurableWhenEndReturns(t *testing.T) {
 	require.NoError(t, other.Close())
 	require.NoError(t, c.Close())
 	require.NoError(t, <-done)
+	require.NoError(t, s.Close())
+}
+
+// TestBenchRatios prints what `make bench` collects. It runs only with RINGFENCE_BENCH=1: figures are no unit test.
+func TestBenchRatios(t *testing.T) {
+	if os.Getenv("RINGFENCE_BENCH") != "1" {
+		t.Skip("set RINGFENCE_BENCH=1")
+	}
+	s, err := sqlstore.Open(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	require.NoError(t, err)
+	events := make([]acd.Event, 4096) // as large as the Center's batches become under load
+	next := uint64(1)
+	start := time.Now()
+	for range 60 {
+		for i := range events {
+			events[i] = acd.Event{Seq: next, At: start, Kind: acd.KindEnqueued, Work: "0123456789abcdef@node-1", Queue: "sales", Priority: 1}
+			next++
+		}
+		require.NoError(t, s.Append(t.Context(), events))
+	}
+	rate := float64(next-1) / time.Since(start).Seconds()
+	fmt.Printf("figure acd/sqlite-durable-events-per-s %.0f\n", rate)
+	require.Greater(t, rate, 100_000.0)
 	require.NoError(t, s.Close())
 }
 
