@@ -26,8 +26,9 @@ type Config struct {
 	Loss int
 }
 
-// maxPacket is the longest single frame (RFC 6716 section 3.2.1); MaxPayload.
-const maxPacket = 1275
+// maxPacket bounds what the encoder makes of 20 ms: half more than the highest bitrate needs. A single frame could have 1275 bytes (RFC 6716 section 3.2.1), which
+// no call needs and a packet should not have.
+const maxPacket = 480
 
 // Codec returns Opus with one channel. On the wire it is opus/48000/2 whatever is inside (RFC 7587 section 7), with a dynamic payload type. Payloads of up to 120 ms
 // are decoded, so give Decode room for six times FrameSamples. Lost packets are concealed by codec.PLC or left silent; Decode refuses an empty payload. The error

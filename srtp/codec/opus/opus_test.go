@@ -151,9 +151,10 @@ func TestWithLibopus(t *testing.T) {
 		}
 		t.Skip("libopus-dev and pkg-config are not installed")
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags", "opus", "-run", "^Test(Encode|Codec)$", "-v", ".").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-tags", "opus", "-run", "^Test(Encode|Codec|OpusLegs)$", "-v", ".", "../../media").CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.Contains(t, string(out), "--- PASS: TestEncode")
+	require.Contains(t, string(out), "--- PASS: TestOpusLegs", "Opus in legs and bridges")
 }
 
 // FuzzDecode: whatever a peer sends, a packet is decoded to the length its first bytes say or refused, and the next good one is decoded.
