@@ -11,6 +11,11 @@
 //
 // A browser's leg comes from package srtp/webrtc and is a Leg like any other: it plays, echoes, is tapped, bridged and mixed by the code here.
 //
+// # Keys
+//
+// A phone that offers SDES gets SDES; one that offers DTLS-SRTP gets that if the leg has a certificate ([LegConfig].DTLS), and a port to itself, because a handshake's first packet does not say
+// whose it is. What our own Offer proposes is [LegConfig].Propose. When a key nears the end of its lifetime, [Leg.RekeyDue] asks for a re-INVITE, whose Offer brings a new one.
+//
 // # Codecs
 //
 // An Engine has the codecs of [Config.Codecs], G.711 and G.722 unless told otherwise, and a leg negotiates those it names; two legs of one codec are bridged without decoding anything.
@@ -53,7 +58,14 @@
 // sending it. [Engine.Close] stops all of them and waits; [Leg.Close] waits until nothing of the leg is under way. Playing hold music needs no goroutine of the caller.
 // A conference of 100 takes about 100 µs of the pacer's 20 ms, encryption not counted. Everything is safe for concurrent use. A [Tap] runs on the port's reader goroutine, and other legs' audio waits for it.
 //
+// # Cost
+//
+// Measured on two cores with the phones on the same two, against a plain UDP relay with a goroutine for each socket in the same run (`make bench ROOM=srtp`). A socket for each leg, one
+// thread reading all of them, had 0.6 to 0.7 of its CPU before any cryptography; ports shared by many legs, with packets read and written in batches, 0.4 to 0.5. That design is the one
+// here. With SRTP taken off and put on, it has about 0.6 at 5 000 packets a second and 0.8 at 50 000, where the keys of a thousand legs no longer fit the processor's caches: 8 to 11 µs a
+// packet, half of it in the system's send.
+//
 // # Importing alone
 //
-// media imports srtp, srtp/sdp and srtp/codec, pion's RTCP and SRTP packages, and no signalling.
+// media imports srtp, srtp/dtls, srtp/sdp and srtp/codec, pion's RTCP package, golang.org/x/sys for many packets with one system call, and no signalling.
 package media
