@@ -123,20 +123,25 @@ func (f *finder) unsource(l *Leg, s *seat, addr netip.AddrPort) {
 	}
 }
 
-// learn notes an authentic packet's flow. A leg has as many as its receiver takes sources.
+// learn notes an authentic packet's flow. A leg has as many as its receiver takes sources. It never takes a flow from another leg: a peer who forges somebody else's
+// address and source, with a key of its own, would push that call's packets into the search for strangers.
 func (f *finder) learn(l *Leg, s *seat, src netip.AddrPort, ssrc uint32) {
 	if src != s.latched {
 		for _, fl := range s.flows {
-			delete(f.flows, fl)
+			f.drop(l, fl)
 		}
 		s.flows = s.flows[:0]
 		f.unsource(l, s, s.latched)
 		s.latched = src
 		addTo(f.sources, src, l)
 	}
+	f.tighten(s)
 	fl := flowOf(src, ssrc)
+	if f.flows[fl] != nil {
+		return
+	}
 	if len(s.flows) == maxFlows {
-		delete(f.flows, s.flows[0])
+		f.drop(l, s.flows[0])
 		s.flows = slices.Delete(s.flows, 0, 1)
 	}
 	f.flows[fl] = l
@@ -146,7 +151,13 @@ func (f *finder) learn(l *Leg, s *seat, src netip.AddrPort, ssrc uint32) {
 	}
 	s.ssrc = ssrc
 	f.ssrcs[ssrc] = l
-	f.tighten(s)
+}
+
+// drop forgets a flow of the leg's.
+func (f *finder) drop(l *Leg, fl flow) {
+	if f.flows[fl] == l {
+		delete(f.flows, fl)
+	}
 }
 
 // untell forgets the sources of the description before.
@@ -196,9 +207,7 @@ func (f *finder) remove(l *Leg, s *seat, now time.Time) {
 	}
 	f.tighten(s)
 	for _, fl := range s.flows {
-		if f.flows[fl] == l {
-			delete(f.flows, fl)
-		}
+		f.drop(l, fl)
 	}
 	takeFrom(f.sources, s.expected, l)
 	takeFrom(f.sources, s.latched, l)

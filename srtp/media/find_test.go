@@ -1,6 +1,7 @@
 package media_test
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringfence/ringfence/srtp"
 	"github.com/ringfence/ringfence/srtp/media"
 )
 
@@ -68,4 +70,35 @@ func TestAPhoneBehindANATIsFoundByItsKey(t *testing.T) {
 		heard.wait(t, 1)
 		assert.Equal(t, 1, heard.frames(), i)
 	}
+}
+
+// Somebody with a call of his own, and so with a key, forges the address and the source of another call. Neither call takes the other's packets, and a flood of junk on top of it does
+// not reach the first one.
+func TestAForgedFlowTakesNothingFromACall(t *testing.T) {
+	e := newEngine(t, media.Config{})
+	phone, leg := newBarePhone(t), newLeg(t, e)
+	phone.call(leg)
+	mallory := newBarePhone(t)
+	mallory.conn = phone.conn // whose packets come from the phone's address
+	other := newLeg(t, e)
+	mallory.call(other, "a=ssrc:1 cname:x") // one that announces a source shares the port
+	require.Equal(t, phone.to, mallory.to)
+	tx, err := srtp.NewSender(mallory.local, srtp.SenderConfig{SSRC: phone.tx.SSRC()})
+	require.NoError(t, err)
+	mallory.tx = tx
+	src, out := phone.addr(), make([]byte, media.DatagramBuffer)
+	for i := range 50 {
+		leg.Datagram(phone.packet(0, frame(1)), out, src)
+		leg.Datagram(mallory.packet(0, frame(2)), out, src)
+		require.EqualValues(t, i+1, leg.Stats().Received)
+		require.EqualValues(t, i+1, other.Stats().Received)
+	}
+	junk := append([]byte{0x80, 0, 0, 1, 0, 0, 0, 1}, make([]byte, 180)...)
+	for i := range 25000 {
+		binary.BigEndian.PutUint32(junk[8:], uint32(i))
+		leg.Datagram(junk, out, src)
+	}
+	before := leg.Stats().Received
+	leg.Datagram(phone.packet(0, frame(3)), out, src)
+	assert.Equal(t, before+1, leg.Stats().Received)
 }
