@@ -68,15 +68,16 @@ func notAcceptable(err error) bool {
 
 // keyKeeper gives calls new media keys before the old ones wear out, by a re-INVITE.
 type keyKeeper struct {
-	mu    sync.Mutex
-	calls map[*media.Leg]*sip.Call
+	mu     sync.Mutex
+	calls  map[*media.Leg]*sip.Call
+	asking map[*sip.Call]bool // an offer of new keys is on its way
 }
 
 func (k *keyKeeper) watch(leg *media.Leg, c *sip.Call) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.calls == nil {
-		k.calls = map[*media.Leg]*sip.Call{}
+		k.calls, k.asking = map[*media.Leg]*sip.Call{}, map[*sip.Call]bool{}
 	}
 	k.calls[leg] = c
 }
@@ -90,11 +91,20 @@ func (k *keyKeeper) due() (out []*sip.Call) {
 		case <-leg.Done():
 			delete(k.calls, leg)
 		case <-leg.RekeyDue():
-			out = append(out, c)
+			if !k.asking[c] {
+				k.asking[c] = true
+				out = append(out, c)
+			}
 		default:
 		}
 	}
 	return out
+}
+
+func (k *keyKeeper) asked(c *sip.Call) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.asking, c)
 }
 
 // rekeyTime is how long a phone has to answer an offer of new keys.
@@ -116,6 +126,7 @@ func (n *node) keepKeys(quit <-chan struct{}) {
 			wg.Add(1)
 			go func() { // ends with the answer or its time; waited for above
 				defer wg.Done()
+				defer n.keys.asked(c)
 				ctx, cancel := context.WithTimeout(context.Background(), rekeyTime)
 				defer cancel()
 				if err := c.Reoffer(ctx); err != nil && !errors.Is(err, sip.ErrCallEnded) {
