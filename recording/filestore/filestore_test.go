@@ -64,14 +64,14 @@ func TestAFileHasItsFinishedNameOnceItIsClosed(t *testing.T) {
 	if _, err := w.Write([]byte(" over")); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]filestore.Blob{}
+	got := map[string]recording.BlobInfo{}
 	for b, err := range s.List(ctx) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		got[b.ID] = b
 	}
-	want := map[string]filestore.Blob{"closed": {ID: "closed", Size: 6, Finished: true}, "open": {ID: "open", Size: 4}, "left": {ID: "left", Size: 9}}
+	want := map[string]recording.BlobInfo{"closed": {ID: "closed", Size: 6, Finished: true}, "open": {ID: "open", Size: 4}, "left": {ID: "left", Size: 9}}
 	if !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}

@@ -9,18 +9,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/ringfence/ringfence/recording"
 )
 
-// Blob is one file of a store.
-type Blob struct {
-	ID       string
-	Size     int64 // bytes
-	Finished bool  // closed; false while it is written, or left behind by a process that died
-}
+var (
+	_ recording.BlobLister   = (*Store)(nil)
+	_ recording.BlobAppender = (*Store)(nil)
+	_ recording.Placer       = (*Store)(nil)
+)
 
 // List yields all files in the order of their folders and names. What was created or removed meanwhile may be among them or not.
-func (s *Store) List(ctx context.Context) iter.Seq2[Blob, error] {
-	return func(yield func(Blob, error) bool) {
+func (s *Store) List(ctx context.Context) iter.Seq2[recording.BlobInfo, error] {
+	return func(yield func(recording.BlobInfo, error) bool) {
 		err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case ctx.Err() != nil:
@@ -44,13 +45,13 @@ func (s *Store) List(ctx context.Context) iter.Seq2[Blob, error] {
 			if err != nil {
 				return err
 			}
-			if !yield(Blob{ID: id, Size: info.Size(), Finished: done}, nil) {
+			if !yield(recording.BlobInfo{ID: id, Size: info.Size(), Finished: done}, nil) {
 				return fs.SkipAll
 			}
 			return nil
 		})
 		if err != nil {
-			yield(Blob{}, fmt.Errorf("recording/filestore: %w", err))
+			yield(recording.BlobInfo{}, fmt.Errorf("recording/filestore: %w", err))
 		}
 	}
 }
