@@ -106,6 +106,7 @@ func TestImportingAlone(t *testing.T) {
 		{"acd/report", "", "figures need the log and nothing else"},
 		{"retention", "", "a verifier of receipts must be small enough to read"},
 		{"recording", "modernc.org", "a recorder chooses its own database"},
+		{"recording", "github.com/minio", "a recorder chooses its own store"},
 		{"tenant", "modernc.org", "a directory chooses its own database"},
 		{"srtp", "github.com/emiago", "media needs no signalling"},
 		{"srtp/media", "github.com/emiago", "media needs no signalling"},

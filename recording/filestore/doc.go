@@ -1,4 +1,5 @@
-// Package filestore keeps recordings as files: one per recording, <dir>/<two hex digits>/<id>.rec, appended to while the call lasts.
+// Package filestore keeps recordings as files: one per recording, <dir>/<two hex digits>/<id>.part while the call lasts, renamed to <id>.rec when it was closed.
+// A .part that nobody writes is what a dead process left: Open returns it like any other, and the Vault says that it is incomplete.
 //
 // # Security
 //
@@ -6,9 +7,10 @@
 //
 // # Durability
 //
-// A write is one write(2) at the end of the file: it survives the death of the process at once, and a power cut once the kernel wrote it (commonly within
-// 30 s) or Sync returned, which the Vault calls when a recording ends. A write that fails half-way, as on a full disk, is taken back, so that a file never
-// holds part of a segment followed by another. Only a power cut or the death of the machine can leave a torn segment, and only as the last one.
+// A write is one write(2) at the end of the file: it survives the death of the process at once. A power cut it survives once the kernel wrote it (commonly
+// within 30 s) or when Sync returned, which the Vault calls when a recording ends; then the name is synced too. A sync each second of a thousand recordings
+// would cost the disk more than the recordings do; who needs more than that against power cuts replicates (package replica). A write that fails half-way, as on a full disk, is taken back, so that a file never holds part of a segment followed by another. Only a power cut or the death of the
+// machine can leave a torn segment, and only as the last one.
 //
 // # Goroutines
 //

@@ -16,6 +16,11 @@ import (
 // ErrBroken is returned by writes after one that failed half-way and could not be taken back.
 var ErrBroken = errors.New("recording/filestore: file holds part of a write")
 
+const (
+	finished = ".rec"  // closed
+	partial  = ".part" // being written, or left behind
+)
+
 // Store keeps blobs under one folder. Safe for concurrent use, by several processes too.
 type Store struct{ dir string }
 
@@ -30,46 +35,69 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir: dir}, nil
 }
 
-// path spreads the files over 256 folders by a hash of the ID, whatever IDs look like.
-func (s *Store) path(id string) (string, error) {
+// base spreads the files over 256 folders by a hash of the ID, whatever IDs look like.
+func (s *Store) base(id string) (string, error) {
 	if !recording.ValidID(id) { // before it becomes a path: "../x" must not be one
 		return "", fmt.Errorf("%w: not an ID", recording.ErrInvalid)
 	}
 	sum := sha256.Sum256([]byte(id))
-	return filepath.Join(s.dir, hex.EncodeToString(sum[:1]), id+".rec"), nil
+	return filepath.Join(s.dir, hex.EncodeToString(sum[:1]), id), nil
 }
 
 // Create makes an empty file: recording.ErrExists if there is one.
 func (s *Store) Create(_ context.Context, id string) (recording.BlobWriter, error) {
-	path, err := s.path(id)
+	base, err := s.base(id)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(base), 0o700); err != nil {
 		return nil, fmt.Errorf("recording/filestore: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(base+partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%w: %s", recording.ErrExists, id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("recording/filestore: %w", err)
 	}
-	return &writer{f: f}, nil
+	// Looked for after the .part was taken: whoever renames one to it between the two would have held that name.
+	if _, err := os.Lstat(base + finished); err == nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s", recording.ErrExists, id), f.Close(), os.Remove(base+partial))
+	}
+	return &writer{f: f, base: base}, nil
+}
+
+// Append continues a file that was not closed, from the size it returns: recording.ErrNotFound if there is none. Nobody else may be writing it.
+func (s *Store) Append(_ context.Context, id string) (recording.BlobWriter, int64, error) {
+	base, err := s.base(id)
+	if err != nil {
+		return nil, 0, err
+	}
+	f, err := os.OpenFile(base+partial, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil, 0, notFound(err, id)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("recording/filestore: %w", err), f.Close())
+	}
+	return &writer{f: f, base: base, size: info.Size()}, info.Size(), nil
 }
 
 // Open returns what is written so far: recording.ErrNotFound if there is no file.
 func (s *Store) Open(_ context.Context, id string) (recording.BlobReader, error) {
-	path, err := s.path(id)
+	base, err := s.base(id)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", recording.ErrNotFound, id)
+	var f *os.File
+	for _, kind := range []string{finished, partial, finished} { // again, because it may have been renamed between the two
+		if f, err = os.Open(base + kind); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("recording/filestore: %w", err)
+		return nil, notFound(err, id)
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -78,20 +106,32 @@ func (s *Store) Open(_ context.Context, id string) (recording.BlobReader, error)
 	return &reader{File: f, size: info.Size()}, nil
 }
 
+func notFound(err error, id string) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s", recording.ErrNotFound, id)
+	}
+	return fmt.Errorf("recording/filestore: %w", err)
+}
+
 // Remove deletes a file and syncs its folder. Removing what is not there is no error.
 func (s *Store) Remove(_ context.Context, id string) error {
-	path, err := s.path(id)
+	base, err := s.base(id)
 	if err != nil {
 		return err
 	}
-	err = os.Remove(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	removed := false
+	for _, kind := range []string{partial, finished} { // in the order of renaming, so that none slips by
+		switch err := os.Remove(base + kind); {
+		case err == nil:
+			removed = true
+		case !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("recording/filestore: %w", err)
+		}
+	}
+	if !removed {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("recording/filestore: %w", err)
-	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(base))
 }
 
 type reader struct {
@@ -100,54 +140,3 @@ type reader struct {
 }
 
 func (r *reader) Size() int64 { return r.size }
-
-type writer struct {
-	f      *os.File
-	size   int64
-	broken bool
-}
-
-// Write appends all of p or nothing.
-func (w *writer) Write(p []byte) (int, error) {
-	if w.broken {
-		return 0, ErrBroken
-	}
-	n, err := w.f.Write(p)
-	if err == nil {
-		w.size += int64(n)
-		return n, nil
-	}
-	if n > 0 {
-		if terr := w.f.Truncate(w.size); terr != nil {
-			w.broken = true
-			return 0, errors.Join(fmt.Errorf("recording/filestore: %w", err), fmt.Errorf("%w: %w", ErrBroken, terr))
-		}
-	}
-	return 0, fmt.Errorf("recording/filestore: %w", err)
-}
-
-// Sync returns when the file, and its name, survive a power cut.
-func (w *writer) Sync() error {
-	if err := w.f.Sync(); err != nil {
-		return fmt.Errorf("recording/filestore: %w", err)
-	}
-	return syncDir(filepath.Dir(w.f.Name()))
-}
-
-func (w *writer) Close() error {
-	if err := w.f.Close(); err != nil {
-		return fmt.Errorf("recording/filestore: %w", err)
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("recording/filestore: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("recording/filestore: %w", err)
-	}
-	return nil
-}

@@ -14,6 +14,8 @@ const (
 	minTimeout = 100 * time.Millisecond
 	// handshakeTime bounds a DTLS handshake.
 	handshakeTime = 30 * time.Second
+	// earlyPackets is how many packets are kept that came before the keys of their handshake.
+	earlyPackets = 16
 	// relatchAfter is how long a latched source must be silent before another authentic one takes over.
 	relatchAfter = 2 * time.Second
 	// oldKeyGrace is how long packets under the key before a re-offer are still taken: they were on their way.

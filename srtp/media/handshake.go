@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringfence/ringfence/srtp"
@@ -30,6 +31,10 @@ type association struct {
 	near netip.Addr
 	from netip.AddrPort // where the handshake goes
 	last time.Time      // when from was last heard
+
+	early   []early     // media that came before its keys; under mu
+	keyed   atomic.Bool // the keys are in force
+	settled atomic.Bool // and what came before them was handled
 }
 
 // offerDTLS is Offer for a leg that keys by DTLS.
@@ -235,6 +240,7 @@ func (l *Leg) shakeHands(as *association) {
 	s.ssrc = s.next
 	s.takeOver(made.Local, made.Remote, k)
 	l.install(as.agreed, k, false)
+	as.keyed.Store(true)
 	l.tx.mu.Lock()
 	l.tx.keying = false
 	l.tx.mu.Unlock()
@@ -289,6 +295,37 @@ func (as *association) plausible(addr netip.Addr) bool {
 		return true
 	}
 	return !as.near.IsValid() && (!at.IsValid() || at.IsUnspecified() || at.IsPrivate() || at.IsLinkLocalUnicast())
+}
+
+// early is a datagram that came before its keys.
+type early struct {
+	pkt []byte
+	src netip.AddrPort
+}
+
+// keep holds a datagram that came before its keys: the peer sends as soon as its own end has finished, and the beginning of what it says would be lost. Only
+// who takes part in the handshake is kept, and no more of it than a scheduling pause brings: an attacker who forges that address gains earlyPackets of memory.
+func (as *association) keep(in []byte, src netip.AddrPort) bool {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if as.keyed.Load() || src != as.from || len(as.early) == earlyPackets {
+		return false
+	}
+	as.early = append(as.early, early{slices.Clone(in), src})
+	return true
+}
+
+// release returns what was kept, once, when the keys are in force.
+func (as *association) release() []early {
+	if !as.keyed.Load() {
+		return nil
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	kept := as.early
+	as.early = nil
+	as.settled.Store(true)
+	return kept
 }
 
 func (as *association) target() netip.AddrPort {

@@ -237,9 +237,19 @@ func (s *socket) handle(in *inbox, n int, work []byte) {
 // datagram handles one received packet. It is the path of every packet of every call: no allocation, and a stranger's costs at most a few tries.
 func (s *socket) datagram(in, out []byte, src netip.AddrPort, now time.Time) {
 	d := datagram{in: in, out: out, src: src, now: now, box: s.box}
-	if s.alone != nil && dtls.IsDTLS(in) {
-		s.alone.handshake(in, src, now)
-		return
+	if s.alone != nil {
+		if dtls.IsDTLS(in) {
+			s.alone.handshake(in, src, now)
+			return
+		}
+		if as := s.alone.assoc.Load(); as != nil && !as.settled.Load() {
+			if as.keep(in, src) {
+				return
+			}
+			for _, e := range as.release() {
+				s.datagram(e.pkt, out, e.src, now)
+			}
+		}
 	}
 	if !d.classify(s.control) {
 		s.strangers++

@@ -1,0 +1,136 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/ringfence/ringfence/recording"
+)
+
+// Catalog is a recording.Catalog in two places. A row is written to both or the call fails: a recording whose wrapped key is in one place only would die with
+// that place, however many copies of its sound there are. Reads come from the primary, and from the secondary if it fails. Safe for concurrent use.
+type Catalog struct{ primary, secondary recording.Catalog }
+
+// NewCatalog returns the two as one. ErrConfig if one is missing, or they are the same.
+func NewCatalog(primary, secondary recording.Catalog) (*Catalog, error) {
+	if primary == nil || secondary == nil {
+		return nil, fmt.Errorf("%w: both catalogs are required", ErrConfig)
+	}
+	if err := apart(primary, secondary); err != nil {
+		return nil, err
+	}
+	return &Catalog{primary, secondary}, nil
+}
+
+// Get returns the primary's row, and the secondary's if the primary fails or has none.
+func (c *Catalog) Get(ctx context.Context, id string) (recording.Entry, error) {
+	e, err := c.primary.Get(ctx, id)
+	if err == nil {
+		return e, nil
+	}
+	if e, err2 := c.secondary.Get(ctx, id); err2 == nil {
+		return e, nil
+	}
+	return e, err
+}
+
+// List yields the primary's rows. It does not fall back: half a list from each would be a wrong one.
+func (c *Catalog) List(ctx context.Context, f recording.Filter) iter.Seq2[recording.Entry, error] {
+	return c.primary.List(ctx, f)
+}
+
+// Insert adds the row in both places. If the second fails the first is left with a row of a recording that was never made, which Recover settles.
+func (c *Catalog) Insert(ctx context.Context, e recording.Entry) error {
+	if err := c.primary.Insert(ctx, e); err != nil {
+		return err
+	}
+	if err := c.secondary.Insert(ctx, e); err != nil {
+		return fmt.Errorf("recording/replica: secondary catalog: %w", err)
+	}
+	return nil
+}
+
+// Finish closes the row in both places.
+func (c *Catalog) Finish(ctx context.Context, e recording.Entry) error {
+	if err := c.primary.Finish(ctx, e); err != nil {
+		return err
+	}
+	if err := c.secondary.Finish(ctx, e); err != nil {
+		return fmt.Errorf("recording/replica: secondary catalog: %w", err)
+	}
+	return nil
+}
+
+// Shred destroys the keys in both places, each even if the other fails. Shredding again does the rest. ErrNotFound if neither place has the row.
+func (c *Catalog) Shred(ctx context.Context, id string, at time.Time) error {
+	err1, err2 := c.primary.Shred(ctx, id, at), c.secondary.Shred(ctx, id, at)
+	none1, none2 := errors.Is(err1, recording.ErrNotFound), errors.Is(err2, recording.ErrNotFound)
+	switch {
+	case none1 && none2:
+		return err1
+	case none1: // no key there
+		err1 = nil
+	case none2:
+		err2 = nil
+	}
+	if err2 != nil {
+		err2 = fmt.Errorf("recording/replica: secondary catalog: %w", err2)
+	}
+	return errors.Join(err1, err2)
+}
+
+// Repair brings the secondary's rows to where the primary's are, after an outage or the change of a place, and returns how many it changed. A row that is destroyed
+// in one place is destroyed in the other, whichever it was.
+func (c *Catalog) Repair(ctx context.Context) (changed int, err error) {
+	for _, state := range []recording.State{0, recording.StateDestroyed} { // 0 is all but the destroyed ones
+		for e, err := range c.primary.List(ctx, recording.Filter{State: state}) {
+			if err != nil {
+				return changed, err
+			}
+			did, err := c.repair(ctx, e)
+			if err != nil {
+				return changed, fmt.Errorf("recording/replica: %s: %w", e.ID, err)
+			}
+			if did {
+				changed++
+			}
+		}
+	}
+	return changed, nil
+}
+
+func (c *Catalog) repair(ctx context.Context, e recording.Entry) (bool, error) {
+	there, err := c.secondary.Get(ctx, e.ID)
+	missing := errors.Is(err, recording.ErrNotFound)
+	if err != nil && !missing {
+		return false, err
+	}
+	destroyed := e.State == recording.StateDestroyed
+	switch {
+	case !missing && there.State == recording.StateDestroyed:
+		if destroyed {
+			return false, nil
+		}
+		return true, c.primary.Shred(ctx, e.ID, there.Destroyed)
+	case destroyed && missing:
+		return false, nil // there is no key to destroy
+	case destroyed:
+		return true, c.secondary.Shred(ctx, e.ID, e.Destroyed)
+	case !missing && (e.State == recording.StateOpen || there.State != recording.StateOpen):
+		return false, nil
+	}
+	if missing {
+		open := e
+		open.State, open.Closed, open.Segments, open.Samples, open.Manifest, open.Signature = recording.StateOpen, time.Time{}, 0, 0, nil, nil
+		if err := c.secondary.Insert(ctx, open); err != nil {
+			return false, err
+		}
+	}
+	if e.State == recording.StateOpen {
+		return true, nil
+	}
+	return true, c.secondary.Finish(ctx, e)
+}
