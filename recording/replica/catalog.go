@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,17 @@ func (c *Catalog) Finish(ctx context.Context, e recording.Entry) error {
 	return nil
 }
 
+// Rewrap exchanges the wrapped key in both places. If the second fails it still has the old one, which opens the recording too, until Repair.
+func (c *Catalog) Rewrap(ctx context.Context, id string, old, wrapped []byte) error {
+	if err := c.primary.Rewrap(ctx, id, old, wrapped); err != nil {
+		return err
+	}
+	if err := c.secondary.Rewrap(ctx, id, old, wrapped); err != nil {
+		return fmt.Errorf("recording/replica: secondary catalog: %w", err)
+	}
+	return nil
+}
+
 // Shred destroys the keys in both places, each even if the other fails. Shredding again does the rest. ErrNotFound if neither place has the row.
 func (c *Catalog) Shred(ctx context.Context, id string, at time.Time) error {
 	err1, err2 := c.primary.Shred(ctx, id, at), c.secondary.Shred(ctx, id, at)
@@ -119,8 +131,16 @@ func (c *Catalog) repair(ctx context.Context, e recording.Entry) (bool, error) {
 		return false, nil // there is no key to destroy
 	case destroyed:
 		return true, c.secondary.Shred(ctx, e.ID, e.Destroyed)
-	case !missing && (e.State == recording.StateOpen || there.State != recording.StateOpen):
-		return false, nil
+	}
+	rewrapped := false
+	if !missing && !bytes.Equal(e.WrappedKey, there.WrappedKey) {
+		if err := c.secondary.Rewrap(ctx, e.ID, there.WrappedKey, e.WrappedKey); err != nil {
+			return false, err
+		}
+		rewrapped = true
+	}
+	if !missing && (e.State == recording.StateOpen || there.State != recording.StateOpen) {
+		return rewrapped, nil
 	}
 	if missing {
 		open := e

@@ -345,23 +345,24 @@ func TestRepairOfACatalog(t *testing.T) {
 		e.State, e.Closed, e.Segments, e.Samples = recording.StateComplete, at.Add(time.Minute), 60, 480000
 		return e
 	}
-	for _, id := range []string{"same", "open there", "missing there", "destroyed here", "destroyed there"} {
+	for _, id := range []string{"same", "open there", "missing there", "destroyed here", "destroyed there", "rewrapped here"} {
 		e := row(id)
 		require.NoError(t, first.Insert(ctx, e))
 		if id != "missing there" {
 			require.NoError(t, second.Insert(ctx, e))
 		}
 		require.NoError(t, first.Finish(ctx, done(e)))
-		if id == "same" || id == "destroyed there" {
+		if id == "same" || id == "destroyed there" || id == "rewrapped here" {
 			require.NoError(t, second.Finish(ctx, done(e)))
 		}
 	}
 	require.NoError(t, first.Shred(ctx, "destroyed here", at))
 	require.NoError(t, second.Shred(ctx, "destroyed there", at))
+	require.NoError(t, first.Rewrap(ctx, "rewrapped here", []byte{1}, []byte{9}))
 	n, err := c.Repair(ctx)
 	require.NoError(t, err)
-	assert.Equal(t, 4, n)
-	for _, id := range []string{"same", "open there", "missing there", "destroyed here", "destroyed there"} {
+	assert.Equal(t, 5, n)
+	for _, id := range []string{"same", "open there", "missing there", "destroyed here", "destroyed there", "rewrapped here"} {
 		a, err := first.Get(ctx, id)
 		require.NoError(t, err)
 		b, err := second.Get(ctx, id)
