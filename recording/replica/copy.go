@@ -23,7 +23,7 @@ type stream struct {
 	id      string
 	written int64     // bytes the primary has
 	sent    int64     // bytes the secondary has
-	synced  int64     // bytes of it that survive a power cut
+	synced  int64     // bytes of it that survive a power cut; -1 while not even an empty blob does
 	waits   int       // callers of Sync
 	since   time.Time // since when sent is behind written; zero if it is not
 	closed  bool      // no more is written
@@ -103,7 +103,7 @@ func (s *Store) CatchUp(ctx context.Context) error {
 		copied, ok := there[b.ID]
 		s.mu.Lock()
 		if _, busy := s.streams[b.ID]; !busy && (!ok || copied.Size < b.Size || b.Finished && !copied.Finished) {
-			st := &stream{id: b.ID, written: b.Size, closed: true, since: time.Now()}
+			st := &stream{id: b.ID, synced: -1, written: b.Size, closed: true, since: time.Now()}
 			s.streams[b.ID] = st
 			s.enqueueLocked(st)
 		}
@@ -303,9 +303,9 @@ func (s *Store) carry(st *stream, piece []byte) (sent, synced int64, closed bool
 	s.mu.Unlock()
 	if st.second == nil {
 		if sent, err = s.begin(st); err != nil {
-			return sent, 0, false, err
+			return sent, -1, false, err
 		}
-		synced = 0
+		synced = -1
 	}
 	if sent < upTo {
 		if sent, err = s.pieces(st, sent, upTo, piece); err != nil {

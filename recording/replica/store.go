@@ -159,7 +159,7 @@ func (s *Store) Create(ctx context.Context, id string) (recording.BlobWriter, er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := &stream{id: id}
+	st := &stream{id: id, synced: -1}
 	s.streams[id] = st
 	return &writer{s: s, st: st, first: w}, nil
 }
