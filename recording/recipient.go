@@ -235,3 +235,37 @@ func (Identity) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // LogValue returns [redacted].
 func (Identity) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// KeyIDSize is the length of a KeyID in bytes.
+const KeyIDSize = 16
+
+// KeyID names a recipient's key: the beginning of SHA-256 over its Text. It says nothing about it; zero for the zero Recipient.
+func (r Recipient) KeyID() (id [KeyIDSize]byte) {
+	if r.key != nil {
+		sum := sha256.Sum256([]byte(r.Text()))
+		copy(id[:], sum[:])
+	}
+	return id
+}
+
+// SealSecret encrypts something small, such as a row of a catalog for a backup, so that only the recipient can open it, and only with the same info, which is
+// not kept secret: HPKE (RFC 9180) in base mode with the recipient's suite, HKDF-SHA256 and AES-256-GCM. ErrRecipient for the zero Recipient.
+func (r Recipient) SealSecret(info, plaintext []byte) ([]byte, error) {
+	if r.key == nil {
+		return nil, fmt.Errorf("%w: the zero Recipient", ErrRecipient)
+	}
+	out, err := hpke.Seal(r.key, hpke.HKDFSHA256(), hpke.AES256GCM(), info, plaintext)
+	if err != nil {
+		return nil, fmt.Errorf("recording: seal for %s: %w", r.name, err)
+	}
+	return out, nil
+}
+
+// OpenSecret opens what SealSecret made, and returns ErrKey and nothing else for anything that it did not make for this identity with this info.
+func (i *Identity) OpenSecret(info, sealed []byte) ([]byte, error) {
+	out, err := hpke.Open(i.key, hpke.HKDFSHA256(), hpke.AES256GCM(), info, sealed)
+	if err != nil {
+		return nil, ErrKey
+	}
+	return out, nil
+}
