@@ -23,6 +23,8 @@ type Env struct {
 	Prompts map[string][]string
 	// Queues are the queues a flow may enter. If empty, none.
 	Queues []string
+	// Boxes are the mailboxes a flow may leave messages in. If nil, they are not known here, and any name is accepted.
+	Boxes []string
 	// MaxSteps bounds how many steps one caller may enter in one run; at the bound the call is hung up. If zero, 500.
 	MaxSteps int
 }
@@ -47,6 +49,12 @@ func Compile(fsys fs.FS, env Env) (*Program, error) {
 		}
 	}
 	c.languages = slices.Sorted(maps.Keys(c.prompts))
+	if env.Boxes != nil {
+		c.boxes = map[string]bool{}
+	}
+	for _, b := range env.Boxes {
+		c.boxes[b] = true
+	}
 	for _, q := range env.Queues {
 		c.queues[q] = true
 	}
@@ -84,6 +92,7 @@ type compiler struct {
 	prompts   map[string]map[string]bool // language, name
 	languages []string
 	queues    map[string]bool
+	boxes     map[string]bool // nil: not known
 	maxSteps  int
 	files     int
 	flows     map[string]*Flow

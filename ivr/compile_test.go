@@ -20,6 +20,7 @@ func testEnv() ivr.Env {
 	return ivr.Env{
 		Prompts: map[string][]string{"en": append([]string{"english-only"}, prompts...), "da": prompts},
 		Queues:  []string{"sales", "support"},
+		Boxes:   []string{"9004"},
 	}
 }
 
@@ -72,7 +73,7 @@ func TestBrokenFlows(t *testing.T) {
 func TestGoodFlows(t *testing.T) {
 	p, err := ivr.Compile(os.DirFS("testdata/good"), testEnv())
 	require.NoError(t, err)
-	require.Equal(t, []string{"echo", "main", "notice", "order", "sales"}, p.Flows())
+	require.Equal(t, []string{"echo", "main", "message", "notice", "order", "sales"}, p.Flows())
 	_, err = p.Flow("nosuch")
 	require.ErrorIs(t, err, ivr.ErrNoFlow)
 }

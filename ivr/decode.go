@@ -19,14 +19,15 @@ type decoding struct {
 
 // decoders lists every kind of step. It is never written after initialization.
 var decoders = map[string]decoding{
-	"menu":    {schema(attrs("prompt*", "timeout", "attempts"), "choice digit", "no_input", "no_match", "exhausted"), decodeMenu},
-	"collect": {schema(attrs("prompt*", "into*", "next*", "digits", "min", "max", "terminator", "secret", "timeout", "between", "attempts"), "no_input", "no_match", "exhausted"), decodeCollect},
-	"play":    {schema(attrs("prompt*", "spell", "next*")), decodePlay},
-	"speak":   {schema(attrs("language*", "next*")), decodeSpeak},
-	"note":    {schema(attrs("text*", "next*")), decodeNote},
-	"enqueue": {schema(attrs("queue*", "priority"), "on_full", "on_no_agents", "on_timeout", "otherwise"), decodeEnqueue},
-	"echo":    {schema(attrs("limit", "next*")), decodeEcho},
-	"hangup":  {schema(attrs("reason", "prompt")), decodeHangup},
+	"menu":      {schema(attrs("prompt*", "timeout", "attempts"), "choice digit", "no_input", "no_match", "exhausted"), decodeMenu},
+	"collect":   {schema(attrs("prompt*", "into*", "next*", "digits", "min", "max", "terminator", "secret", "timeout", "between", "attempts"), "no_input", "no_match", "exhausted"), decodeCollect},
+	"play":      {schema(attrs("prompt*", "spell", "next*")), decodePlay},
+	"speak":     {schema(attrs("language*", "next*")), decodeSpeak},
+	"note":      {schema(attrs("text*", "next*")), decodeNote},
+	"enqueue":   {schema(attrs("queue*", "priority"), "on_full", "on_no_agents", "on_timeout", "otherwise"), decodeEnqueue},
+	"voicemail": {schema(attrs("box*", "next*"), "on_full", "otherwise"), decodeVoicemail},
+	"echo":      {schema(attrs("limit", "next*")), decodeEcho},
+	"hangup":    {schema(attrs("reason", "prompt")), decodeHangup},
 }
 
 // attrs makes an attribute schema; a star marks what is required.

@@ -3,11 +3,11 @@
 // Flows are written in a small language over HCL (LANGUAGE.md beside this file). [Compile] reads every *.ivr.hcl file, refuses
 // whatever would strand a caller, and returns a [Program]; only a checked [Flow] has [Flow.Run]. The compiler refuses, with file,
 // line and reason: branches to nowhere, steps nobody can reach, steps from which no end can be reached, input without a no-input
-// and a no-match branch, loops that a silent caller would never leave, prompts missing in a language, unknown queues, duplicate or
+// and a no-match branch, loops that a silent caller would never leave, prompts missing in a language, unknown queues and mailboxes, duplicate or
 // impossible digits, durations out of range, variables that may be unset, and secret digits where they would be spoken or noted.
 //
-// The phone is anything that implements [Call]: three methods over standard types. What only some flows need (queueing, echo,
-// notes) is an optional interface found by type assertion; [Flow.Supports] tells before the first prompt whether a call has them.
+// The phone is anything that implements [Call]: three methods over standard types. What only some flows need (queueing,
+// voicemail, echo, notes) is an optional interface found by type assertion; [Flow.Supports] tells before the first prompt whether a call has them.
 //
 // # Security
 //
@@ -29,6 +29,6 @@
 // # Decisions
 //
 // A flow's values are literals and var.NAME, nothing else: every branch a caller can take is visible to the compiler, which is what lets it
-// promise an end. A fault of a queue or of echo is a branch, not the end of the call; a prompt that cannot be played ends the call,
+// promise an end. A fault of a queue, a mailbox or of echo is a branch, not the end of the call; a prompt that cannot be played ends the call,
 // since silence strands the caller.
 package ivr

@@ -48,6 +48,9 @@ func (f *Flow) Supports(call Call) error {
 		case *enqueueNode:
 			_, ok = call.(Enqueuer)
 			want = "Enqueuer"
+		case *voicemailNode:
+			_, ok = call.(Voicemailer)
+			want = "Voicemailer"
 		case *echoNode:
 			_, ok = call.(Echoer)
 			want = "Echoer"

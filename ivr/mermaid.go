@@ -20,6 +20,8 @@ func (f *Flow) Mermaid() string {
 		switch n.(type) {
 		case *menuNode, *collectNode:
 			open, end = "{{", "}}"
+		case *voicemailNode:
+			open, end = "[(", ")]"
 		case *hangupNode, *enqueueNode:
 			open, end = "([", "])"
 		}

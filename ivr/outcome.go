@@ -20,6 +20,7 @@ type Outcome struct {
 	Result Result
 	Reason string // the word given to Call.Hangup; empty if the flow did not hang up
 	Queue  string // the last queue entered; empty if none was
+	Box    string // the last mailbox entered; empty if none was
 
 	// Path names the steps in the order entered, Node included. It is never longer than Env.MaxSteps.
 	Path []string
@@ -27,6 +28,6 @@ type Outcome struct {
 	Variables map[string]string
 	// Secrets are the secret digits collected by name. Wipe them after use.
 	Secrets map[string]Secret
-	// Faults are the errors of queues, echo and notes that the flow went around. They are for a log, not for a caller.
+	// Faults are the errors of queues, mailboxes, echo and notes that the flow went around. They are for a log, not for a caller.
 	Faults []error
 }

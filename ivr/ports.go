@@ -29,6 +29,14 @@ type Enqueuer interface {
 	Enqueue(ctx context.Context, queue string, priority int) (result string, err error)
 }
 
+// Voicemailer is the optional capability behind the voicemail step.
+type Voicemailer interface {
+	// Voicemail leads the caller through leaving a message in box, and to their own messages if they press star and know the PIN, until that is over. It
+	// returns one of the Voicemail... words; the caller is still on the line then. PINs that it asks for are masked as by [Masker] and in no log. An error that
+	// is no hang-up takes the otherwise branch.
+	Voicemail(ctx context.Context, box string) (result string, err error)
+}
+
 // Echoer is the optional capability behind the echo step.
 type Echoer interface {
 	// Echo sends the caller's own sound back until ctx ends (the step's limit) or the caller hangs up.
@@ -55,4 +63,12 @@ const (
 	QueueFull      = "full"      // no room in the queue
 	QueueNoAgents  = "no_agents" // nobody is logged in who could answer
 	QueueTimeout   = "timeout"   // the queue's longest wait is over
+)
+
+// What [Voicemailer.Voicemail] may return. Another word takes the otherwise branch.
+const (
+	VoicemailLeft      = "left"      // there is a message in the box
+	VoicemailNothing   = "nothing"   // the caller left none
+	VoicemailRetrieved = "retrieved" // an owner was at their box
+	VoicemailFull      = "full"      // the box takes no more
 )

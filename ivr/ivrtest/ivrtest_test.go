@@ -53,7 +53,7 @@ func TestSilenceEndsInTheNoInputBranch(t *testing.T) {
 func TestStepsDescribeThemselves(t *testing.T) {
 	for want, s := range map[string]ivrtest.Step{
 		`Hear("a" )`: ivrtest.Hear("a"), `Hear("a" da)`: ivrtest.HearIn("a", "da"), `Press("1")`: ivrtest.Press("1"), `Interrupt("1")`: ivrtest.Interrupt("1"),
-		`Silence(1s)`: ivrtest.Silence(time.Second), `HangUp()`: ivrtest.HangUp(), `Queued("q", 2)`: ivrtest.Queued("q", 2, ""), `Echoed()`: ivrtest.Echoed(),
+		`Silence(1s)`: ivrtest.Silence(time.Second), `HangUp()`: ivrtest.HangUp(), `Queued("q", 2)`: ivrtest.Queued("q", 2, ""), `Voicemailed("b")`: ivrtest.Voicemailed("b", ""), `Echoed()`: ivrtest.Echoed(),
 		`Noted("n")`: ivrtest.Noted("n"), `Fails()`: ivrtest.Fails(), `Ends("x")`: ivrtest.Ends("x"), "an invalid step": {},
 	} {
 		require.Equal(t, want, s.String())

@@ -63,10 +63,11 @@ type caller struct {
 }
 
 var (
-	_ ivr.Call     = (*caller)(nil)
-	_ ivr.Enqueuer = (*caller)(nil)
-	_ ivr.Echoer   = (*caller)(nil)
-	_ ivr.Noter    = (*caller)(nil)
+	_ ivr.Call        = (*caller)(nil)
+	_ ivr.Enqueuer    = (*caller)(nil)
+	_ ivr.Echoer      = (*caller)(nil)
+	_ ivr.Voicemailer = (*caller)(nil)
+	_ ivr.Noter       = (*caller)(nil)
 )
 
 func (c *caller) do(ctx context.Context, step Step, ended chan struct{}) (string, error) {
@@ -137,6 +138,11 @@ func (c *caller) Hangup(ctx context.Context, reason string) error {
 // Enqueue implements [ivr.Enqueuer].
 func (c *caller) Enqueue(ctx context.Context, queue string, priority int) (string, error) {
 	return c.do(ctx, Step{kind: kindQueue, text: queue, number: priority}, nil)
+}
+
+// Voicemail implements [ivr.Voicemailer].
+func (c *caller) Voicemail(ctx context.Context, box string) (string, error) {
+	return c.do(ctx, Step{kind: kindVoicemail, text: box}, nil)
 }
 
 // Echo implements [ivr.Echoer].

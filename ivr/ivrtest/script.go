@@ -18,6 +18,7 @@ const (
 	kindSilence
 	kindHangUp
 	kindQueue
+	kindVoicemail
 	kindEcho
 	kindNote
 	kindFail
@@ -56,6 +57,11 @@ func Queued(queue string, priority int, result string) Step {
 	return Step{kind: kindQueue, text: queue, number: priority, text2: result}
 }
 
+// Voicemailed expects the flow to enter a mailbox, which answers with result, one of the ivr.Voicemail... words or any other.
+func Voicemailed(box, result string) Step {
+	return Step{kind: kindVoicemail, text: box, text2: result}
+}
+
 // Echoed expects the echo step; it is ended by the flow's own limit, or by HangUp.
 func Echoed() Step { return Step{kind: kindEcho} }
 
@@ -83,6 +89,8 @@ func (s Step) String() string {
 		return "HangUp()"
 	case kindQueue:
 		return fmt.Sprintf("Queued(%q, %d)", s.text, s.number)
+	case kindVoicemail:
+		return fmt.Sprintf("Voicemailed(%q)", s.text)
 	case kindEcho:
 		return "Echoed()"
 	case kindNote:
