@@ -51,7 +51,11 @@ func (n *node) onCall(ctx context.Context, c *sip.Call) {
 	}
 	defer s.occupy(c.User())()
 	defer s.lightUp(c)()
-	switch flow := s.numbers[c.To()]; {
+	flow := s.numbers[c.To()]
+	if flow == nil {
+		flow, a.box = s.direct(ctx, c.To())
+	}
+	switch {
 	case flow != nil:
 		s.serve(ctx, c, flow, a)
 	case s.isUser(ctx, c.To()):
@@ -109,7 +113,7 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow, a arrival
 	}
 	defer leg.Close()
 	defer s.node.inspect(c.ID(), leg)
-	p := &phone{site: s, call: c, leg: leg, caller: a.caller}
+	p := &phone{site: s, call: c, leg: leg, caller: a.caller, from: a}
 	p.joins("caller", c, leg)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -206,6 +206,7 @@ type arrival struct {
 	proved  string // what STIR says of it; empty if it was not asked
 	called  string
 	carrier string // empty for users
+	box     string // the mailbox that was dialed with *9; empty for others
 }
 
 // attributes are what the distributor keeps of a call.

@@ -38,7 +38,7 @@ type recordingsList struct{ who }
 func (c recordingsList) Run(a *app) error {
 	return withAccess(a, c.who, func(_ *actor, access *recording.Access) error {
 		tw := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, "ID\tCREATED\tLENGTH\tSTATE\tQUEUE\tAGENT\tCALL")
+		fmt.Fprintln(tw, "ID\tCLASS\tCREATED\tLENGTH\tSTATE\tQUEUE\tAGENT\tCALL")
 		for info, err := range access.List(a.ctx, recording.Query{}) {
 			if err != nil && info.ID == "" {
 				return err
@@ -47,7 +47,7 @@ func (c recordingsList) Run(a *app) error {
 			if err != nil {
 				call = "does not open: " + err.Error()
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", info.ID, info.Created.Format(time.RFC3339), info.Duration.Round(time.Millisecond), info.State, queue, agent, call)
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", info.ID, info.Class, info.Created.Format(time.RFC3339), info.Duration.Round(time.Millisecond), info.State, queue, agent, call)
 		}
 		return tw.Flush()
 	})

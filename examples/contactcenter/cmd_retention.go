@@ -35,7 +35,7 @@ func moment(s string) (time.Time, error) {
 // withSweeper opens retention for the actor.
 func withSweeper(a *app, w who, f func(*actor, *sweeper) error) error {
 	return w.with(a, func(ac *actor) error {
-		s, err := openSweeper(a.ctx, ac, nil)
+		s, err := openSweeper(a.ctx, ac, nil, nil)
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (c retentionExplain) Run(a *app) error {
 		return err
 	}
 	return withSweeper(a, c.who, func(_ *actor, s *sweeper) error {
-		item, err := s.Lookup(a.ctx, retention.Ref{Class: classRecording, ID: c.ID})
+		item, err := s.find(a.ctx, c.ID)
 		if err != nil {
 			return err
 		}
@@ -219,7 +219,14 @@ func (c holdsPlace) Run(a *app) error {
 	return withSweeper(a, c.who, func(_ *actor, s *sweeper) error {
 		h := retention.Hold{Ground: c.Ground, Approver: c.Approver, Review: review}
 		for _, id := range c.IDs {
-			h.Items = append(h.Items, retention.Ref{Class: classRecording, ID: id})
+			ref := retention.Ref{Class: classRecording, ID: id} // one that is not there is held as a call's: it may be in a backup
+			item, err := s.find(a.ctx, id)
+			if err == nil {
+				ref = item.Ref()
+			} else if !errors.Is(err, retention.ErrNotFound) {
+				return err
+			}
+			h.Items = append(h.Items, ref)
 		}
 		h, err := s.Place(a.ctx, h)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/ringfence/ringfence/recording/voicemail"
+	vmstore "github.com/ringfence/ringfence/recording/voicemail/sqlstore"
 	"github.com/ringfence/ringfence/tenant"
 	"github.com/ringfence/ringfence/tenant/audit"
 	"github.com/ringfence/ringfence/tenant/password"
@@ -103,7 +105,18 @@ type usersDelete struct {
 }
 
 func (c usersDelete) Run(a *app) error {
-	return c.with(a, func(ac *actor) error { return ac.tenant.DeleteUser(a.ctx, ac.Principal, c.Name) })
+	return c.with(a, func(ac *actor) error {
+		if err := ac.tenant.DeleteUser(a.ctx, ac.Principal, c.Name); err != nil {
+			return err
+		}
+		// With the mailbox: whoever gets the number next must not hear what was meant for somebody else.
+		return ac.mailboxes(a, func(b *voicemail.Boxes, _ *vmstore.Store) error {
+			if err := b.DeleteBox(a.ctx, c.Name); err != nil && !errors.Is(err, voicemail.ErrNoBox) {
+				return fmt.Errorf("the user is deleted, their mailbox is not: %w", err)
+			}
+			return nil
+		})
+	})
 }
 
 type auditCmd struct {

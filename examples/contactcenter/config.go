@@ -84,6 +84,7 @@ type tenantConfig struct {
 	Queues     []queueConfig     `hcl:"queue,block"`
 	Numbers    []numberConfig    `hcl:"number,block"`
 	Retention  retentionConfig   `hcl:"retention,block"`
+	Voicemail  *voicemailConfig  `hcl:"voicemail,block"`
 	Outbound   *outboundConfig   `hcl:"outbound,block"`
 	Location   *locationConfig   `hcl:"location,block"`
 	Identity   *tenantIdentity   `hcl:"identity,block"`
@@ -113,6 +114,16 @@ type numberConfig struct {
 
 type retentionConfig struct {
 	Recordings string `hcl:"recordings"` // such as "13 months"; required: what deletes data has no default
+	// Voicemail is how long messages live that nobody deletes. Empty: 30 days. Greetings live until they are replaced.
+	Voicemail string `hcl:"voicemail,optional"`
+}
+
+// messages is the period of voicemail.
+func (r retentionConfig) messages() string {
+	if r.Voicemail == "" {
+		return "30 days"
+	}
+	return r.Voicemail
 }
 
 type waiverConfig struct {
@@ -201,6 +212,12 @@ func (c *config) validate() error {
 		}
 		if _, _, _, err := period(t.Retention.Recordings); err != nil {
 			return fmt.Errorf("tenant %q: retention.recordings: %w", t.Name, err)
+		}
+		if _, _, _, err := period(t.Retention.messages()); err != nil {
+			return fmt.Errorf("tenant %q: retention.voicemail: %w", t.Name, err)
+		}
+		if err := t.Voicemail.validate(); err != nil {
+			return fmt.Errorf("tenant %q: %w", t.Name, err)
 		}
 		for _, q := range t.Queues {
 			for field, v := range map[string]string{"ring": q.Ring, "wrap_up": q.WrapUp, "max_wait": q.MaxWait, "announce": q.Announce, "target": q.Target} {

@@ -80,6 +80,9 @@ func (d *demo) run(dir string) error {
 	if err := d.dep.ensureTenants(ctx, &printed); err != nil {
 		return errors.Join(err, d.dep.Close())
 	}
+	if err := d.dep.ensureMailboxes(ctx, &printed); err != nil {
+		return errors.Join(err, d.dep.Close())
+	}
 	for _, m := range regexp.MustCompile(`tenant=(\S+) domain=\S+ user=(\S+) role=\S+ password=(\S+)`).FindAllStringSubmatch(printed.String(), -1) {
 		d.passwords[m[1]+"/"+m[2]] = m[3]
 	}
@@ -328,7 +331,7 @@ func (d *demo) inspect(ctx context.Context) error {
 // passTime runs retention one second before and one second after the newest recording falls due.
 func (d *demo) passTime(ctx context.Context, admin *actor, access *recording.Access, newest time.Time, n int) error {
 	d.title("Thirteen months later")
-	sw, err := openSweeper(ctx, admin, d.node.sites[0].vault)
+	sw, err := openSweeper(ctx, admin, d.node.sites[0].vault, d.node.sites[0].boxes)
 	if err != nil {
 		return err
 	}

@@ -46,9 +46,16 @@ tenant "acme" {
   number "9001" { flow = "sales" }
   number "9002" { flow = "echo" }
   number "9003" { flow = "reference" }
+  number "9004" { flow = "voicemail" }
+
+  # Users have mailboxes of their own numbers; 9004 is everybody's.
+  voicemail {
+    boxes = ["9004"]
+  }
 
   retention {
     recordings = "13 months"
+    voicemail  = "30 days"
   }
 }
 
@@ -77,9 +84,16 @@ tenant "globex" {
   number "9001" { flow = "sales" }
   number "9002" { flow = "echo" }
   number "9003" { flow = "reference" }
+  number "9004" { flow = "voicemail" }
+
+  # Users have mailboxes of their own numbers; 9004 is everybody's.
+  voicemail {
+    boxes = ["9004"]
+  }
 
   retention {
     recordings = "13 months"
+    voicemail  = "30 days"
   }
 }
 

@@ -35,6 +35,7 @@ type world struct {
 	mu        sync.Mutex
 	events    []event
 	passwords map[string]string // tenant/user
+	pins      map[string]string // tenant/mailbox
 	ready     chan struct{}
 	tail      []byte
 	log       bytes.Buffer
@@ -43,6 +44,8 @@ type world struct {
 }
 
 var credentialsLine = regexp.MustCompile(`^credentials tenant=(\S+) domain=\S+ user=(\S+) role=\S+ password=(\S+)$`)
+
+var pinLine = regexp.MustCompile(`^mailbox tenant=(\S+) box=(\S+) pin=(\d{8})$`)
 
 // Write takes the program's standard output, line by line.
 func (w *world) Write(b []byte) (int, error) {
@@ -59,6 +62,12 @@ func (w *world) Write(b []byte) (int, error) {
 		switch m := credentialsLine.FindStringSubmatch(line); {
 		case m != nil:
 			w.passwords[m[1]+"/"+m[2]] = m[3]
+		case pinLine.MatchString(line):
+			if m := pinLine.FindStringSubmatch(line); w.pins == nil {
+				w.pins = map[string]string{m[1] + "/" + m[2]: m[3]}
+			} else {
+				w.pins[m[1]+"/"+m[2]] = m[3]
+			}
 		case line == "ready":
 			close(w.ready)
 		default:
@@ -121,6 +130,7 @@ func (w *world) start() {
 	w.dep, err = openDeployment(ctx, w.cfg, true)
 	require.NoError(t, err)
 	require.NoError(t, w.dep.ensureTenants(ctx, w))
+	require.NoError(t, w.dep.ensureMailboxes(ctx, w))
 	w.node, err = newNode(ctx, w.cfg, w.dep, w, slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: w.level})))
 	require.NoError(t, err)
 	pem, err := os.ReadFile(filepath.Join(w.cfg.Data, "tls", "ca.pem"))

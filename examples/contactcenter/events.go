@@ -13,7 +13,7 @@ import (
 // event is one line of the call log: what happened to a call, and when. It names agents, never callers.
 type event struct {
 	Time      time.Time `json:"time"`
-	Event     string    `json:"event"` // arrived, enqueued, offered, ringing, offer-ended, answered, overflowed, abandoned, transferred, ended, recording
+	Event     string    `json:"event"` // arrived, enqueued, offered, ringing, offer-ended, answered, overflowed, abandoned, transferred, ended, recording, voicemail-left, voicemail-retrieved, voicemail-deleted, voicemail-refused
 	Tenant    string    `json:"tenant"`
 	Call      string    `json:"call"`
 	Queue     string    `json:"queue,omitempty"`
@@ -21,6 +21,7 @@ type event struct {
 	To        string    `json:"to,omitempty"` // with "transferred"
 	Cause     string    `json:"cause,omitempty"`
 	Recording string    `json:"recording,omitempty"`
+	Box       string    `json:"box,omitempty"`    // with "voicemail-..."
 	Record    *record   `json:"record,omitempty"` // with "ended": the whole story
 	// Legs say how each leg was protected: with "ended", "transferred" and "outbound-ended".
 	Legs []protection `json:"legs,omitempty"`

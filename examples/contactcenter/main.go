@@ -2,10 +2,10 @@
 //
 //	contactcenter                 serves; with no configuration it makes a demo of two tenants
 //	contactcenter demo            shows it working, without a phone
-//	contactcenter calls | recordings | retention | holds | audit | keys | users | controls
+//	contactcenter calls | recordings | retention | holds | audit | keys | users | voicemail | controls
 //
 // A call travels through these files: node.go (listeners, tenants), calls.go (who is called), phone.go and queue.go (the caller's side of a
-// flow and a queue), offer.go (the agent's side), conversation.go (both together, recorded), events.go (what is told of it).
+// flow and a queue), offer.go (the agent's side), conversation.go (both together, recorded), voicemail.go (messages), events.go (what is told of it).
 //
 // Exit codes: 0 done; 1 failed, with the reason on standard error; 2 wrong usage; 3 refused: the user named by --as may not do this;
 // 4 checked and found bad: a recording, an audit log or a receipt does not verify.
@@ -63,6 +63,7 @@ type cli struct {
 	Holds      holdsCmd      `cmd:"" help:"Legal holds."`
 	Audit      auditCmd      `cmd:"" help:"Verify the audit log."`
 	Keys       keysCmd       `cmd:"" help:"Rotate the tenant's key."`
+	Voicemail  voicemailCmd  `cmd:"" help:"Mailboxes and their PINs."`
 	Users      usersCmd      `cmd:"" help:"Users and their phones' passwords."`
 	Controls   controlsCmd   `cmd:"" help:"List the controls this program is built to prove."`
 }
@@ -138,6 +139,9 @@ func (serveCmd) Run(a *app) error {
 		return err
 	}
 	if err := dep.ensureTenants(ctx, a.stdout); err != nil {
+		return errors.Join(err, dep.Close())
+	}
+	if err := dep.ensureMailboxes(ctx, a.stdout); err != nil {
 		return errors.Join(err, dep.Close())
 	}
 	n, err := newNode(ctx, a.cfg, dep, a.stdout, a.log)

@@ -18,6 +18,7 @@ type phone struct {
 	leg    *media.Leg
 	sides  []side    // the legs of the call so far; guarded by site.mu
 	caller string    // a user, a number, or "anonymous"
+	from   arrival   // how they came
 	work   string    // what the distributor calls the call; empty once it is accounted for
 	next   *ivr.Flow // where an agent has transferred the caller to
 	lang   string    // last spoken; a flow runs in one goroutine
@@ -27,10 +28,11 @@ type phone struct {
 
 // A phone can do all that flows may ask for.
 var (
-	_ ivr.Call     = (*phone)(nil)
-	_ ivr.Enqueuer = (*phone)(nil)
-	_ ivr.Echoer   = (*phone)(nil)
-	_ ivr.Masker   = (*phone)(nil)
+	_ ivr.Call        = (*phone)(nil)
+	_ ivr.Enqueuer    = (*phone)(nil)
+	_ ivr.Echoer      = (*phone)(nil)
+	_ ivr.Masker      = (*phone)(nil)
+	_ ivr.Voicemailer = (*phone)(nil)
 )
 
 func (p *phone) Play(ctx context.Context, prompt, lang string) error {

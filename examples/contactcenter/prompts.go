@@ -85,7 +85,7 @@ func compileFlows(tc tenantConfig, p *prompts) (*ivr.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := ivr.Env{Prompts: map[string][]string{}}
+	env := ivr.Env{Prompts: map[string][]string{}, Boxes: tc.mailboxes()}
 	for lang, m := range p.byLanguage {
 		for name := range m {
 			env.Prompts[lang] = append(env.Prompts[lang], name)

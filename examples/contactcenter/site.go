@@ -16,6 +16,8 @@ import (
 	"github.com/ringfence/ringfence/recording"
 	"github.com/ringfence/ringfence/recording/filestore"
 	recstore "github.com/ringfence/ringfence/recording/sqlstore"
+	"github.com/ringfence/ringfence/recording/voicemail"
+	vmstore "github.com/ringfence/ringfence/recording/voicemail/sqlstore"
 	"github.com/ringfence/ringfence/sip"
 	sipevent "github.com/ringfence/ringfence/sip/event"
 	"github.com/ringfence/ringfence/sip/stir"
@@ -40,14 +42,16 @@ type site struct {
 	keying   keying
 	agents   map[string]bool // users who may answer queues; read-only
 
-	center   *acd.Center
-	acdStore *acdstore.Store
-	vault    *recording.Vault
-	catalog  *recstore.Catalog
-	ran      chan error // what Center.Run returned
-	tally    *report.Tally
-	stop     context.CancelFunc // of the sweeper
-	wg       sync.WaitGroup     // goroutines of calls' side errands
+	center    *acd.Center
+	acdStore  *acdstore.Store
+	vault     *recording.Vault
+	catalog   *recstore.Catalog
+	boxes     *voicemail.Boxes
+	mailStore *vmstore.Store
+	ran       chan error // what Center.Run returned
+	tally     *report.Tally
+	stop      context.CancelFunc // of the sweeper
+	wg        sync.WaitGroup     // goroutines of calls' side errands
 
 	mu       sync.Mutex
 	callers  map[string]*phone    // by work: callers of this tenant now
@@ -106,6 +110,9 @@ func (s *site) openStores(ctx context.Context) error {
 		return err
 	}
 	if _, err := s.vault.Recover(ctx); err != nil { // what a dead process left open is incomplete from now on, and says so
+		return err
+	}
+	if err := s.openVoicemail(ctx); err != nil {
 		return err
 	}
 	users, err := s.tenant.Users(ctx, s.router)
@@ -224,6 +231,9 @@ func (s *site) close() error {
 
 func (s *site) closeStores() error {
 	var errs []error
+	if s.boxes != nil {
+		errs = append(errs, s.boxes.Close(), s.mailStore.Close())
+	}
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close(), s.catalog.Close())
 	}

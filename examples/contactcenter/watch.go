@@ -13,7 +13,7 @@ import (
 )
 
 // What phones may watch: a supervisor's phone the calls (dialog, RFC 4235) and registrations (reg, RFC 3680) of a user, everybody's own phone its messages
-// (RFC 3842), of which there are none until there is voicemail. A document never says with whom somebody speaks.
+// (RFC 3842). A document never says with whom somebody speaks.
 
 // watched decides about a subscription.
 func (n *node) watched(ctx context.Context, sub *sip.Subscription) (sip.Document, int) {
@@ -48,7 +48,7 @@ func (s *site) document(kind, user string) sip.Document {
 		switch kind {
 		case "message-summary":
 			contentType = sipevent.TypeMessageSummary
-			body, err = sipevent.MessageSummary{}.Body()
+			body, err = s.messages(user).Body()
 		case "reg":
 			contentType = sipevent.TypeRegInfo
 			info := sipevent.RegInfo{AOR: aor, ID: "r-" + user}
@@ -165,4 +165,13 @@ func (n *node) followBindings(quit <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// messages is what the lamp of a user's phone shows.
+func (s *site) messages(user string) sipevent.MessageSummary {
+	n, err := s.boxes.Counts(context.Background(), user)
+	if err != nil {
+		s.log.Error("messages not counted", "err", err)
+	}
+	return sipevent.MessageSummary{Voice: sipevent.Count{New: n.New, Old: n.Saved}}
 }

@@ -37,16 +37,16 @@ flow "main" {
   enqueue "sales" {
     queue = "sales"
     on_full { goto = "full" }
-    on_no_agents { goto = "nobody" }
-    on_timeout { goto = "too-long" }
+    on_no_agents { goto = "message" }
+    on_timeout { goto = "message" }
     otherwise { goto = "failed" }
   }
 
   enqueue "support" {
     queue = "support"
     on_full { goto = "full" }
-    on_no_agents { goto = "nobody" }
-    on_timeout { goto = "too-long" }
+    on_no_agents { goto = "message" }
+    on_timeout { goto = "message" }
     otherwise { goto = "failed" }
   }
 
@@ -54,11 +54,19 @@ flow "main" {
     queue    = "support"
     priority = 10
     on_full { goto = "full" }
-    on_no_agents { goto = "nobody" }
-    on_timeout { goto = "too-long" }
+    on_no_agents { goto = "message" }
+    on_timeout { goto = "message" }
     otherwise { goto = "failed" }
   }
 
+  # Nobody there, or too long a wait: a message. A tenant without voicemail says that nobody is there.
+  voicemail "message" {
+    box  = "9004"
+    next = "left"
+    otherwise { goto = "nobody" }
+  }
+
+  hangup "left" { reason = "voicemail" }
   hangup "bye" { prompt = "goodbye" }
   hangup "full" {
     prompt = "queue-full"
@@ -67,10 +75,6 @@ flow "main" {
   hangup "nobody" {
     prompt = "no-agents"
     reason = "no-agents"
-  }
-  hangup "too-long" {
-    prompt = "too-long"
-    reason = "timeout"
   }
   hangup "failed" {
     prompt = "failed"
