@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/ringfence/ringfence/ivr"
 	"github.com/ringfence/ringfence/recording"
 	"github.com/ringfence/ringfence/recording/voicemail"
+	"github.com/ringfence/ringfence/recording/voicemail/smtpnotice"
 	vmstore "github.com/ringfence/ringfence/recording/voicemail/sqlstore"
 	"github.com/ringfence/ringfence/srtp/media"
 )
@@ -28,6 +30,28 @@ type voicemailConfig struct {
 	Longest     string   `hcl:"longest,optional"`      // message; empty: 3m
 	MaxMessages int      `hcl:"max_messages,optional"` // in one mailbox; zero: 100
 	Outside     bool     `hcl:"outside,optional"`      // callers from the telephone network may log in with a PIN
+	// Mail tells owners that there is a message; none: nobody is told.
+	Mail *mailConfig `hcl:"mail,block"`
+}
+
+// mailConfig is a mail server, and whose mailbox is whose.
+type mailConfig struct {
+	Server       string            `hcl:"server"` // host:port; STARTTLS is demanded
+	From         string            `hcl:"from"`
+	To           map[string]string `hcl:"to"` // addresses by mailbox
+	User         string            `hcl:"user,optional"`
+	PasswordFile string            `hcl:"password_file,optional"`
+}
+
+func (m *mailConfig) notifier() (*smtpnotice.Notifier, error) {
+	cfg := smtpnotice.Config{Server: m.Server, From: m.From, To: m.To, User: m.User}
+	if m.PasswordFile != "" {
+		cfg.Password = func(context.Context) (string, error) {
+			b, err := os.ReadFile(m.PasswordFile) // each time: it may be changed while the server runs
+			return strings.TrimSpace(string(b)), err
+		}
+	}
+	return smtpnotice.New(cfg)
 }
 
 func (v *voicemailConfig) validate() error {
@@ -47,6 +71,11 @@ func (v *voicemailConfig) validate() error {
 	}
 	if v.MaxMessages < 0 || v.MaxMessages > 1000 {
 		return fmt.Errorf("voicemail.max_messages: %d is not from 0 to 1000", v.MaxMessages)
+	}
+	if v.Mail != nil {
+		if _, err := v.Mail.notifier(); err != nil {
+			return fmt.Errorf("voicemail.mail: %w", err)
+		}
 	}
 	return nil
 }
@@ -153,6 +182,11 @@ func openMailboxes(ctx context.Context, d *deployment, tc tenantConfig, vault *r
 	}
 	if s != nil {
 		cfg.Waiting, cfg.Observer, cfg.Logger = lamps{s}, s.mailed, s.log
+		if v := tc.Voicemail; v != nil && v.Mail != nil {
+			if cfg.Notifier, err = v.Mail.notifier(); err != nil {
+				return nil, nil, errors.Join(err, store.Close())
+			}
+		}
 	}
 	boxes, err := voicemail.New(cfg)
 	if err != nil {

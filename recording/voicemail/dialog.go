@@ -36,8 +36,8 @@ type Dialog struct {
 type DialogConfig struct {
 	// Box is where a message is left. If empty, the dialog begins with logging in.
 	Box string
-	// Own is the box of the caller, proved by whoever admitted the call: it is offered without asking for its number. Its PIN is asked for all the same. If
-	// empty, the number is asked for.
+	// Own is the box of the caller, proved by whoever admitted the call: it is offered without asking for its number. Its PIN is asked for all the same.
+	// If empty, the number is asked for.
 	Own string
 	// Login lets star lead to logging in. If false, a caller can leave a message and nothing else; without Box it counts as true.
 	Login bool
