@@ -38,6 +38,15 @@ type LossReport struct {
 	InOrder bool
 }
 
+// plus adds the report of another run. A nil report is none.
+func (r *LossReport) plus(o LossReport) *LossReport {
+	if r == nil {
+		return &o
+	}
+	return &LossReport{r.Waiting + o.Waiting, r.Kept + o.Kept, r.Talking + o.Talking, r.Resumed + o.Resumed, r.Lost + o.Lost, r.Replayed + o.Replayed,
+		r.InOrder && o.InOrder}
+}
+
 // stateEvery is after how many events the state is kept beside the log.
 const stateEvery = 5000
 
@@ -132,6 +141,18 @@ func (e *engine) lose() error {
 		return err
 	}
 	k.report.InOrder = e.inOrder(waiting)
+	for id := range waiting {
+		if e.jobs[id] != nil {
+			k.report.Kept++
+		} else {
+			k.report.Lost++
+		}
+	}
+	if due, ok := e.core.NextTimer(); ok && due.UnixNano() <= e.now { // what was due in the gap
+		if err := e.apply(acd.Event{Kind: acd.KindTimer}); err != nil {
+			return err
+		}
+	}
 	for i := range k.cut {
 		j := &k.cut[i]
 		terms := acd.Terms{}
@@ -145,13 +166,6 @@ func (e *engine) lose() error {
 		if again := e.jobs[j.id+"+"]; again != nil {
 			again.first = j.first
 			k.report.Resumed++
-		}
-	}
-	for id := range waiting {
-		if e.jobs[id] != nil {
-			k.report.Kept++
-		} else {
-			k.report.Lost++
 		}
 	}
 	for id := range talking {

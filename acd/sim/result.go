@@ -14,7 +14,7 @@ type Result struct {
 	Occupancy Estimate
 	Events    uint64        // that the core was given, warm-up included
 	Counted   time.Duration // simulated time that counted, over all replications
-	Loss      *LossReport   // what became of Config.Loss; nil if there was none. Of replications, the last one's
+	Loss      *LossReport   // what became of Config.Loss; nil if there was none. Of replications, the sum
 }
 
 // QueueResult are the figures of one queue. A wait counts if it began in the counted time and had ended when the run did.

@@ -108,10 +108,11 @@ func Replicate(ctx context.Context, cfg Config, n int) (Result, error) {
 		return Result{}, fmt.Errorf("%w: the store of a loss holds one run, not %d", ErrInvalid, n)
 	}
 	cfg.Batches = 1
-	seeds := rand.New(rand.NewPCG(cfg.Seed, 0x5eed))
+	seeds := stream(cfg.Seed, 0)
 	var all []batch
 	var events uint64
 	var last *engine
+	var loss *LossReport
 	for range n {
 		e, err := newEngine(cfg, seeds.Uint64())
 		if err != nil {
@@ -123,9 +124,12 @@ func Replicate(ctx context.Context, cfg Config, n int) (Result, error) {
 		all = append(all, fold(e.meter.batches))
 		events += e.core.Seq()
 		last = e
+		if e.keeper != nil {
+			loss = loss.plus(e.keeper.report)
+		}
 	}
 	out := last.result(all)
-	out.Events = events
+	out.Events, out.Loss = events, loss
 	return out, nil
 }
 
@@ -145,7 +149,7 @@ func newEngine(given Config, seed uint64) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{cfg: cfg, core: acd.NewCore(), now: cfg.Start.UnixNano(), queues: map[string]*line{}, agents: map[string]*person{}, jobs: map[string]*job{},
-		answers: rand.New(rand.NewPCG(seed, 1)), single: len(cfg.Rules.Channels) == 1}
+		answers: stream(seed, 1), single: len(cfg.Rules.Channels) == 1}
 	e.end = e.now + int64(cfg.Warmup+cfg.Length)
 	constrained := map[string]bool{}
 	for _, f := range cfg.Flows {
@@ -169,20 +173,32 @@ func newEngine(given Config, seed uint64) (*engine, error) {
 	}
 	for i := range cfg.Flows {
 		f := &cfg.Flows[i]
-		stream := uint64(2 + 2*i)
+		number := uint64(2 + 2*i)
 		terms := acd.Terms{KeepClock: true}
 		if f.Terms != nil {
 			terms = *f.Terms
 			terms.KeepClock = true
 		}
 		e.flows = append(e.flows, flow{Flow: f, line: e.queues[f.Queue], id: append([]byte(f.Name), '-'), onwards: &terms,
-			next: f.Arrivals.from(e.now, rand.New(rand.NewPCG(seed, stream))), draws: rand.New(rand.NewPCG(seed, stream+1))})
+			next: f.Arrivals.from(e.now, stream(seed, number)), draws: stream(seed, number+1)})
 	}
 	e.meter = newMeter(e.lines, e.now, cfg.Batches)
 	if cfg.Loss != nil {
 		e.keeper = newKeeper(cfg.Loss)
 	}
 	return e, nil
+}
+
+// stream returns the generator of a number that belongs to a seed. Seed and number are mixed (SplitMix64), since generators that start
+// close to one another should not.
+func stream(seed, number uint64) *rand.Rand {
+	mix := func(x uint64) uint64 {
+		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+		x = (x ^ x>>27) * 0x94d049bb133111eb
+		return x ^ x>>31
+	}
+	a := mix(seed + 0x9e3779b97f4a7c15)
+	return rand.New(rand.NewPCG(a, mix(a^mix(number+0x9e3779b97f4a7c15))))
 }
 
 // begin starts the core, brings the agents in and plans what is known beforehand.
