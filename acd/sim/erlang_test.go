@@ -113,18 +113,18 @@ func TestFormulasAgreeWithBalanceEquations(t *testing.T) {
 	}
 	for _, c := range []int{1, 2, 3, 10, 37, 200, 1000, 10_000, 100_000} {
 		for _, rho := range []float64{.01, .5, .9, .99, .9999, 1, 1.1, 2} {
-			if c == 100_000 && (testing.Short() || race || rho != .99 && rho != 1.1) || c == 10_000 && (rho < .9 || rho == 1 || race) {
+			if c == 100_000 && (testing.Short() || race || rho != .99 && rho != 1.1) || c == 10_000 && (rho < .9 || rho == 1) || race && c > 200 {
 				continue
 			}
 			handle := 200 * time.Second
 			load := rho * float64(c)
 			traffic := sim.Traffic{PerHour: load * 18, Handle: handle}
 			lambda, mu := traffic.PerHour/3600, 1/handle.Seconds()
-			if rho < 1 && (rho <= .9 || c < 10_000) {
+			if rho <= .99 && (rho <= .9 || c < 10_000) { // nearer to full load the balance equations need millions of states
 				wait, queue, _ := chain(c, lambda, mu, 0)
 				s, err := traffic.With(c)
 				require.NoError(t, err)
-				if w, _ := wait.Float64(); w > 1e-290 && rho < .9999 { // beyond that the load itself, a float, says what is left over to fewer digits
+				if w, _ := wait.Float64(); w > 1e-290 {
 					see("C wait", s.Wait, wait, c, load)
 					see("C queue", s.Queue, queue, c, load)
 				}

@@ -34,7 +34,7 @@ type LossReport struct {
 	Resumed  int // of Talking, those whose agent was gone: back in line with their clock
 	Lost     int // of all, those that are neither
 	Replayed int // events that the new core had to read
-	// InOrder says that works of one queue that still waited after the takeover stood in the same order as before.
+	// InOrder says that works of one queue that waited before the loss and after the takeover stood in the same order.
 	InOrder bool
 }
 
@@ -114,13 +114,13 @@ func (k *keeper) restore() (*acd.Core, error) {
 func (e *engine) lose() error {
 	k := e.keeper
 	died := e.now
-	waiting := map[string]int{} // by id: the place in line
+	waiting := map[string]int{} // by id: the place in line; 0 if it was being offered
 	talking := map[string]bool{}
 	for id, j := range e.jobs {
 		switch {
 		case j.state == inTalk:
 			talking[id] = true
-		case j.state == inLine && j.offers > 0: // before all others: it stood first when it was offered
+		case j.state == inLine && j.offers > 0: // out of the line; when it comes back, its clock and priority say where it stands
 			waiting[id] = 0
 		case j.state == inLine:
 			at, err := e.core.Position(id)
@@ -223,7 +223,7 @@ func (e *engine) inOrder(before map[string]int) bool {
 	type place struct{ before, now int }
 	lines := map[string][]place{}
 	for id, at := range before {
-		if now, err := e.core.Position(id); err == nil && e.jobs[id] != nil && e.jobs[id].offers == 0 {
+		if now, err := e.core.Position(id); err == nil && at > 0 && e.jobs[id] != nil && e.jobs[id].offers == 0 {
 			lines[now.Queue] = append(lines[now.Queue], place{at, now.Place})
 		}
 	}
