@@ -204,7 +204,7 @@ func TestQueuePositionsSurviveTheSite(t *testing.T) {
 		for _, d := range e.Decisions {
 			switch d.Kind {
 			case acd.DecideOffer:
-				if took {
+				if took && ev.Kind != acd.KindStarted { // offers of the takeover itself are those that it had withdrawn
 					offers = append(offers, d.Work)
 					require.NotContains(t, sites[1], d.Agent, "offered to an agent of the dead site")
 				}
@@ -240,6 +240,9 @@ func TestQueuePositionsSurviveTheSite(t *testing.T) {
 		require.Equal(t, kept, served)
 	}
 	require.NotEmpty(t, firstServed)
+	require.NotEmpty(t, cutServed)
+	last := slices.Index(offers, cutServed[len(cutServed)-1]+"+")
+	require.Less(t, last, slices.Index(offers, firstServed[0]), "who was cut came before all who were in line, and is served before them")
 	inOrder(firstServed, before)
 	inOrder(cutServed, cut)
 	for _, w := range before {
