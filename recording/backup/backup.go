@@ -37,9 +37,9 @@ type Config struct {
 
 // Backup copies one tenant's recordings. Safe for concurrent use.
 type Backup struct {
-	cfg               Config
-	from, to          string
-	recipient, prefix string
+	cfg      Config
+	from, to string
+	prefix   string
 }
 
 // New checks everything that can be checked before the first Run. ErrConfig if something is missing, or if the target is the production's own place or inside it.
