@@ -48,6 +48,7 @@ tenant "acme" {
   queue "sales" { wrap_up = "1s" }
   queue "support" {}
   number "9001" { flow = "sales" }
+  recording { place = "US-NY" }
   retention { recordings = "13 months" }
 }
 `

@@ -47,6 +47,14 @@ tenant "acme" {
   number "9002" { flow = "echo" }
   number "9003" { flow = "reference" }
 
+  # Whose consent a recording needs is decided by where the calls are: here one of those who talk must know, and agents do. Without this block
+  # nothing is recorded. An agent pauses the recording with *0 before a card number is said, and goes on with *0; a caller ends and purges it with *9.
+  recording {
+    place         = "US-NY"
+    pause_keys    = "*0"
+    withdraw_keys = "*9"
+  }
+
   retention {
     recordings = "13 months"
   }
@@ -77,6 +85,12 @@ tenant "globex" {
   number "9001" { flow = "sales" }
   number "9002" { flow = "echo" }
   number "9003" { flow = "reference" }
+
+  recording {
+    place         = "US-NY"
+    pause_keys    = "*0"
+    withdraw_keys = "*9"
+  }
 
   retention {
     recordings = "13 months"

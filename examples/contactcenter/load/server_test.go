@@ -82,6 +82,7 @@ tenant "load" {
   queue "sales" { wrap_up = "1ms" }
   queue "support" {}
   number "9001" { flow = "sales" }
+  recording { place = "US-NY" }
   retention { recordings = "13 months" }
 }
 `
