@@ -1,29 +1,56 @@
 package recording
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 )
 
 // Access is what one actor does with recordings. Each verb is authorised, then recorded, then done. Safe for concurrent use.
 type Access struct {
-	v     *Vault
-	actor Authorizer
-	audit Auditor
+	v      *Vault
+	actor  Authorizer
+	audit  Auditor
+	name   string
+	reason string
 }
 
-// For returns the Access of an actor. Both ports are required: ErrConfig without. It works on a closed Vault too.
+// For returns the Access of an actor. Both ports are required: ErrConfig without. It works on a closed Vault too. actor may be a ReasonedAuthorizer and Named.
 func (v *Vault) For(actor Authorizer, audit Auditor) (*Access, error) {
 	if actor == nil || audit == nil {
 		return nil, fmt.Errorf("%w: Authorizer and Auditor are required", ErrConfig)
 	}
-	return &Access{v: v, actor: actor, audit: audit}, nil
+	return &Access{v: v, actor: actor, audit: audit, name: actorName(actor)}, nil
+}
+
+// Because returns the Access of the same actor with the reason for what it does, such as "complaint-4711". Verbs that let audio out are ErrReason without
+// one. It is put to a ReasonedAuthorizer and recorded with the Auditor. At most 256 bytes of it are kept.
+func (a *Access) Because(reason string) *Access {
+	b := *a
+	b.reason = strings.ToValidUTF8(reason[:min(len(reason), maxText)], "")
+	return &b
+}
+
+// permit asks and records one verb.
+func (a *Access) permit(ctx context.Context, action, object string, attrs ...slog.Attr) error {
+	return permitFor(ctx, a.actor, a.audit, action, object, a.reason, attrs...)
+}
+
+// permitOut is permit for verbs that let audio out.
+func (a *Access) permitOut(ctx context.Context, action, id string) error {
+	if strings.TrimSpace(a.reason) == "" {
+		return fmt.Errorf("%w: %s %s", ErrReason, action, id)
+	}
+	if err := a.permit(ctx, action, id); err != nil {
+		return err
+	}
+	return a.spend(ctx, action, id, 0) // the recording counts, whatever is read of it
 }
 
 // Info is what is known of a recording without its audio.
@@ -50,7 +77,7 @@ type Query struct {
 // Right: recording.list.
 func (a *Access) List(ctx context.Context, q Query) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		if err := permit(ctx, a.actor, a.audit, ActionList, "recordings"); err != nil {
+		if err := a.permit(ctx, ActionList, "recordings"); err != nil {
 			yield(Info{}, err)
 			return
 		}
@@ -61,7 +88,7 @@ func (a *Access) List(ctx context.Context, q Query) iter.Seq2[Info, error] {
 			}
 			info := e.info()
 			if e.State != StateDestroyed {
-				k, m, err := a.v.unlock(ctx, e)
+				k, m, _, err := a.v.unlock(ctx, e)
 				k.close()
 				if err != nil {
 					if !yield(info, err) {
@@ -88,7 +115,7 @@ type Item struct {
 // CreatedBefore yields the recordings that were created before t and are not destroyed, oldest first, without opening anything. Right: recording.list.
 func (a *Access) CreatedBefore(ctx context.Context, t time.Time) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		if err := permit(ctx, a.actor, a.audit, ActionList, "recordings", slog.Time("before", t)); err != nil {
+		if err := a.permit(ctx, ActionList, "recordings", slog.Time("before", t)); err != nil {
 			yield(Item{}, err)
 			return
 		}
@@ -103,38 +130,28 @@ func (a *Access) CreatedBefore(ctx context.Context, t time.Time) iter.Seq2[Item,
 	}
 }
 
-// Open opens a recording for listening, after checking all of it: a *CorruptError if anything in it is not what was written. Right: recording.listen.
+// Open opens a recording for listening. Its end is checked now and each segment when it is read, so that listening can begin at once: see Playback.
+// Right: recording.listen, with a reason.
 func (a *Access) Open(ctx context.Context, id string) (*Playback, error) {
-	return a.open(ctx, ActionListen, id)
+	return a.open(ctx, ActionListen, id, false)
 }
 
-// Export writes the recording as a stereo WAV file, 16 bits at SampleRate: the first party left, the others right. It needs no temporary file, and writes
-// nothing unless the whole recording was checked before. It returns the bytes written. Right: recording.export.
-func (a *Access) Export(ctx context.Context, id string, w io.Writer) (int64, error) {
-	p, err := a.open(ctx, ActionExport, id)
-	if err != nil {
-		return 0, err
-	}
-	n, err := writeWAV(w, p)
-	return n, errors.Join(err, p.Close())
-}
-
-func (a *Access) open(ctx context.Context, action, id string) (*Playback, error) {
-	if err := permit(ctx, a.actor, a.audit, action, id); err != nil {
+// open opens a recording whose audio is to leave, checking all of it first if the caller wants that.
+func (a *Access) open(ctx context.Context, action, id string, whole bool) (*Playback, error) {
+	if err := a.permitOut(ctx, action, id); err != nil {
 		return nil, err
 	}
 	r, err := a.v.read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.scan(false)
+	p, err := r.playback(whole)
 	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	if r.s == nil { // a crash came between the row and the blob: a recording of nothing
-		r.s = &scanner{id: id, blob: noBlob{}}
-	}
-	return &Playback{info: r.entry.info().with(r.meta), s: r.s, f: f, cached: -1}, nil
+	p.decoders = a.v.cfg.Decoders
+	p.spend = func(bytes int64) error { return a.spend(ctx, action, id, bytes) }
+	return p, nil
 }
 
 // Report is what Verify found.
@@ -159,7 +176,7 @@ func (r Report) OK() bool { return r.FirstBad < 0 }
 // Verify reads a recording to the end and says what it is. A recording that was altered is a Report naming the first bad segment together with a
 // *CorruptError; an incomplete one is a Report with Complete false and no error. Right: recording.verify.
 func (a *Access) Verify(ctx context.Context, id string) (Report, error) {
-	if err := permit(ctx, a.actor, a.audit, ActionVerify, id); err != nil {
+	if err := a.permit(ctx, ActionVerify, id); err != nil {
 		return Report{}, err
 	}
 	return a.v.verify(ctx, id)
@@ -174,7 +191,7 @@ type Destroyed struct {
 // key and metadata, as the proof that it existed. Destroying again finishes what a crash left undone and returns the same. ErrOpen for a
 // recording that is still being made, ErrNotFound for one that never was. Right: recording.delete.
 func (a *Access) Destroy(ctx context.Context, id, reason string) (Destroyed, error) {
-	if err := permit(ctx, a.actor, a.audit, ActionDelete, id, slog.String("reason", reason)); err != nil {
+	if err := a.permit(ctx, ActionDelete, id, slog.String("reason", reason)); err != nil {
 		return Destroyed{}, err
 	}
 	v := a.v
@@ -216,28 +233,69 @@ func (v *Vault) get(ctx context.Context, id string) (Entry, error) {
 }
 
 // unlock unwraps the key of a row and opens its metadata. The key is never nil; the caller closes it.
-func (v *Vault) unlock(ctx context.Context, e Entry) (*dek, Meta, error) {
-	k := new(dek)
-	if e.State == StateDestroyed {
-		return k, Meta{}, fmt.Errorf("%w: %s", ErrDestroyed, e.ID)
-	}
-	raw, err := v.cfg.Keys.UnwrapKey(ctx, e.WrappedKey, keyAAD(e.ID, v.cfg.Purpose))
-	defer clear(raw)
+func (v *Vault) unlock(ctx context.Context, e Entry) (*dek, Meta, binding, error) {
+	k, b, err := v.unwrap(ctx, e)
 	if err != nil {
-		return k, Meta{}, fmt.Errorf("%w: %s: %w", ErrKey, e.ID, err)
+		// The row may have been rewrapped, and the old wrapping key destroyed, since it was read. Once: whoever rotates does not do so all the time.
+		again, gerr := v.get(ctx, e.ID)
+		if gerr != nil || bytes.Equal(again.WrappedKey, e.WrappedKey) {
+			return k, Meta{}, b, err
+		}
+		k.close()
+		if e.WrappedKey, e.State = again.WrappedKey, again.State; e.State == StateDestroyed {
+			return k, Meta{}, b, fmt.Errorf("%w: %s", ErrDestroyed, e.ID)
+		}
+		if k, b, err = v.unwrap(ctx, e); err != nil {
+			return k, Meta{}, b, err
+		}
 	}
-	if len(raw) != keyBytes {
-		return k, Meta{}, fmt.Errorf("%w: %s", ErrKey, e.ID)
-	}
-	copy(k.key[:], raw)
-	text, err := openMeta(k, e.Meta, e.ID, v.cfg.Purpose)
+	text, err := openMeta(k, e.Meta, b)
 	if err != nil {
-		return k, Meta{}, fmt.Errorf("%w: %s: metadata", ErrKey, e.ID)
+		return k, Meta{}, b, fmt.Errorf("%w: %s: metadata", ErrKey, e.ID)
 	}
 	defer clear(text)
+	m, err := parseMeta(text, e)
+	return k, m, b, err
+}
+
+func parseMeta(text []byte, e Entry) (Meta, error) {
 	m := Meta{ID: e.ID, Class: e.Class}
 	if err := json.Unmarshal(text, &m); err != nil || m.validate() != nil {
-		return k, Meta{}, fmt.Errorf("%w: %s: metadata", ErrKey, e.ID)
+		return Meta{}, fmt.Errorf("%w: %s: metadata", ErrKey, e.ID)
 	}
-	return k, m, nil
+	return m, nil
+}
+
+// unwrap returns the key of a row and what it is bound to.
+func (v *Vault) unwrap(ctx context.Context, e Entry) (*dek, binding, error) {
+	k := new(dek)
+	if e.State == StateDestroyed {
+		return k, binding{}, fmt.Errorf("%w: %s", ErrDestroyed, e.ID)
+	}
+	b, wrapped := v.bound(version1, e.ID), e.WrappedKey
+	var env envelope
+	if isEnvelope(e.WrappedKey) {
+		b = v.bound(version2, e.ID)
+		var err error
+		if env, err = parseEnvelope(e.WrappedKey); err != nil {
+			return k, b, fmt.Errorf("%w: %s: %w", ErrKey, e.ID, err)
+		}
+		wrapped = env.stanzas[0].wrapped
+	}
+	raw, err := v.cfg.Keys.UnwrapKey(ctx, wrapped, b.bytes("key"))
+	defer clear(raw)
+	if err != nil {
+		return k, b, fmt.Errorf("%w: %s: %w", ErrKey, e.ID, err)
+	}
+	if len(raw) != keyBytes {
+		return k, b, fmt.Errorf("%w: %s", ErrKey, e.ID)
+	}
+	copy(k.key[:], raw)
+	if b.version != version1 {
+		if err := env.check(k, b); err != nil {
+			k.close()
+			return k, b, err
+		}
+	}
+	return k, b, nil
 }

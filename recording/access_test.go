@@ -104,7 +104,7 @@ func TestEveryVerbIsAuthorisedAndAudited(t *testing.T) {
 	for _, v := range verbs {
 		var out bytes.Buffer
 		audit := &recordingtest.Audit{}
-		denied, err := k.vault.For(recordingtest.Deny{}, audit)
+		denied, err := because(k.vault.For(recordingtest.Deny{}, audit))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,13 +116,13 @@ func TestEveryVerbIsAuthorisedAndAudited(t *testing.T) {
 		}
 		all := recordingtest.Allow{recording.ActionList, recording.ActionListen, recording.ActionExport, recording.ActionVerify, recording.ActionDelete}
 		others := slices.DeleteFunc(slices.Clone(all), func(a string) bool { return a == v.action })
-		wrong, _ := k.vault.For(others, audit)
+		wrong, _ := because(k.vault.For(others, audit))
 		if err := v.do(wrong, &out); !errors.Is(err, recordingtest.ErrDenied) {
 			t.Errorf("%s with all other rights: %v", v.action, err)
 		}
 		broken := errors.New("audit log is full")
 		audit.Fail(broken)
-		unaudited, _ := k.vault.For(recordingtest.Allow{}, audit)
+		unaudited, _ := because(k.vault.For(recordingtest.Allow{}, audit))
 		if err := v.do(unaudited, &out); !errors.Is(err, broken) {
 			t.Errorf("%s without audit: %v", v.action, err)
 		}
@@ -135,7 +135,7 @@ func TestEveryVerbIsAuthorisedAndAudited(t *testing.T) {
 	}
 	for _, v := range verbs {
 		audit := &recordingtest.Audit{}
-		one, _ := k.vault.For(recordingtest.Allow{v.action}, audit)
+		one, _ := because(k.vault.For(recordingtest.Allow{v.action}, audit))
 		if err := v.do(one, io.Discard); err != nil || len(audit.Entries()) != 1 {
 			t.Errorf("%s with its right: %v; recorded %v", v.action, err, audit.Entries())
 		}
@@ -291,7 +291,7 @@ func TestBackupIsUselessWithoutKeyAndRight(t *testing.T) {
 			}
 		}
 	}
-	denied, err := restored(k.keys).For(recordingtest.Deny{}, k.audit)
+	denied, err := because(restored(k.keys).For(recordingtest.Deny{}, k.audit))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func cpu(f func()) time.Duration {
 func benchVault(t *testing.T, disk, signed bool) time.Duration {
 	t.Helper()
 	keys := recordingtest.NewKeys(1)
-	cfg := recording.Config{Blobs: nowhere{}, Catalog: &recordingtest.Catalog{}, Keys: keys, Authorizer: recordingtest.Allow{}, Auditor: &recordingtest.Audit{}, MaxQueued: 1 << 30}
+	cfg := recording.Config{Blobs: nowhere{}, Catalog: &recordingtest.Catalog{}, Keys: keys, Place: home, Authorizer: recordingtest.Allow{}, Auditor: &recordingtest.Audit{}, MaxQueued: 1 << 30}
 	if signed {
 		cfg.Signer = keys
 	}

@@ -42,7 +42,7 @@ func diskVault(dir string) (*recording.Vault, func() error, error) {
 		return nil, nil, err
 	}
 	keys := recordingtest.NewKeys(1)
-	v, err := recording.New(recording.Config{Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys, Authorizer: recordingtest.Allow{}, Auditor: &recordingtest.Audit{}})
+	v, err := recording.New(recording.Config{Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys, Place: home, Authorizer: recordingtest.Allow{}, Auditor: &recordingtest.Audit{}})
 	if err != nil {
 		return nil, nil, errors.Join(err, catalog.Close())
 	}

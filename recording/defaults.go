@@ -31,6 +31,9 @@ const (
 	maxText = 256 // bytes of a mark's text
 )
 
+// maxTick is one more than the last tick that a recording can hold.
+const maxTick = 1<<32 - 1
+
 // partBytes holds a second of G.711 with room for sixteen runs.
 const partBytes = 8000 + 16*recordHeader
 

@@ -28,6 +28,20 @@ var (
 	ErrTruncated = errors.New("recording: truncated")
 	// ErrIncomplete is returned by Track.Close when the recording could be closed but a part of it could not be written.
 	ErrIncomplete = errors.New("recording: incomplete")
+	// ErrRecipient is returned for a key that is none, or not of the kind that belongs there.
+	ErrRecipient = errors.New("recording: recipient's key")
+	// ErrSunset is returned for a suite that writes nothing new any more.
+	ErrSunset = errors.New("recording: suite past its sunset")
+	// ErrConflict is returned by CatalogRewrapper for a row that changed in between.
+	ErrConflict = errors.New("recording: changed meanwhile")
+	// ErrReason is returned by verbs that let audio out when nobody said why: Access.Because.
+	ErrReason = errors.New("recording: a reason is required")
+	// ErrBulk is returned when an actor has read more in a while than Config.Bulk allows.
+	ErrBulk = errors.New("recording: too many recordings read")
+	// ErrCodec is returned for audio whose codec this program has no decoder for. Its text names the codec.
+	ErrCodec = errors.New("recording: no decoder")
+	// ErrUnsigned is returned by Access.Prove for a recording without a manifest, or of container version 1, which has no tree.
+	ErrUnsigned = errors.New("recording: not signed")
 	// ErrTooLong is returned by Export for a recording that does not fit a WAV file (4 GiB, 37 hours).
 	ErrTooLong = errors.New("recording: too long for this format")
 )

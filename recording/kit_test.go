@@ -23,12 +23,14 @@ type kit struct {
 	now     time.Time
 }
 
+var home = recording.Place{Owner: "acme", Region: "eu-central", Environment: "test"}
+
 var epoch = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 func newKit(t testing.TB, change ...func(*recording.Config)) *kit {
 	t.Helper()
 	k := &kit{blobs: &recordingtest.Blobs{}, catalog: &recordingtest.Catalog{}, keys: recordingtest.NewKeys(1), audit: &recordingtest.Audit{}, now: epoch}
-	k.cfg = recording.Config{Blobs: k.blobs, Catalog: k.catalog, Keys: k.keys, Signer: k.keys, Authorizer: recordingtest.Allow{}, Auditor: k.audit,
+	k.cfg = recording.Config{Blobs: k.blobs, Catalog: k.catalog, Keys: k.keys, Signer: k.keys, Place: home, Authorizer: recordingtest.Allow{}, Auditor: k.audit,
 		Now: func() time.Time { return k.now }}
 	for _, f := range change {
 		f(&k.cfg)
@@ -59,7 +61,7 @@ func access(t testing.TB, v *recording.Vault) *recording.Access {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a
+	return a.Because("complaint-4711")
 }
 
 func (k *kit) create(t testing.TB, id string) *recording.Track {
@@ -197,3 +199,20 @@ func silent(samples []int16) bool {
 }
 
 func at(d time.Duration) int { return int(d / (time.Second / recording.SampleRate)) }
+
+// because gives the actor a reason.
+func because(a *recording.Access, err error) (*recording.Access, error) {
+	if err != nil {
+		return nil, err
+	}
+	return a.Because("complaint-4711"), nil
+}
+
+func marks(t testing.TB, p *recording.Playback) []recording.Mark {
+	t.Helper()
+	m, err := p.Marks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}

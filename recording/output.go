@@ -2,34 +2,32 @@ package recording
 
 import (
 	"context"
-	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 )
 
 // output is the writer goroutine's side of a track, until its last job is done; then it belongs to settle.
 type output struct {
 	box     *box
+	header  []byte
 	w       BlobWriter
-	digest  hash.Hash // of everything written; nil without a Signer
-	written int64     // bytes
-	counter uint32    // of the next segment: also how many were sealed
-	unsent  []byte    // a sealed segment that could not be written yet
-	marks   []byte    // marks of segments that could not be sealed yet
-	final   bool      // the final segment was written
+	hash    *hasher // the writer goroutine's; nil without a Signer
+	tree    tree    // of everything written; empty without a Signer
+	index   indexer // of everything sealed
+	written int64   // bytes
+	counter uint32  // of the next segment: also how many were sealed
+	unsent  []byte  // a sealed segment that could not be written yet
+	marks   []byte  // marks of segments that could not be sealed yet
+	final   bool    // the final segment was written
 }
 
 // maxMarks bounds the marks kept while the disk fails.
 const maxMarks = 32 << 10
 
-func (o *output) begin(w BlobWriter, header []byte, signed bool) {
-	o.w, o.written = w, int64(len(header))
-	if signed {
-		o.digest = sha256.New()
-		o.digest.Write(header)
-	}
+func (o *output) begin(w BlobWriter, h *hasher) {
+	o.w, o.written, o.hash, o.index = w, int64(len(o.header)), h, newIndexer()
 }
 
 // retry writes the segment that could not be written before, if there is one.
@@ -56,10 +54,10 @@ func (o *output) send(segment []byte) error {
 	return nil
 }
 
-func (o *output) account(b []byte) {
-	o.written += int64(len(b))
-	if o.digest != nil {
-		o.digest.Write(b)
+func (o *output) account(segment []byte) {
+	o.written += int64(len(segment))
+	if o.hash != nil {
+		o.tree.add(o.hash, o.hash.leaf(segment))
 	}
 }
 
@@ -74,25 +72,16 @@ func (o *output) segments() int64 {
 // process encrypts and writes one job. Only the queue's goroutine calls it.
 func (v *Vault) process(j *job) {
 	t := j.track
-	err := t.out.retry()
-	if err == nil {
-		err = v.write(j)
-	} else {
-		var frames uint64
-		for _, p := range j.parts {
-			if p != nil {
-				frames += p.frames
-			}
+	var err error
+	if !t.isDiscarded() {
+		if err = t.out.retry(); err == nil {
+			err = v.write(j)
+		} else {
+			t.drop(j)
 		}
-		t.mu.Lock()
-		t.dropLocked(frames, j.from, j.to)
-		t.mu.Unlock()
-		if len(t.out.marks)+len(j.marks) <= maxMarks {
-			t.out.marks = append(t.out.marks, j.marks...)
+		if err != nil {
+			v.writeErrors.Add(1)
 		}
-	}
-	if err != nil {
-		v.writeErrors.Add(1)
 	}
 	for _, p := range j.parts {
 		if p != nil {
@@ -106,26 +95,51 @@ func (v *Vault) process(j *job) {
 	}
 }
 
+// drop counts what a job held and keeps its marks for the next.
+func (t *Track) drop(j *job) {
+	var frames uint64
+	for _, p := range j.parts {
+		if p != nil {
+			frames += p.frames
+		}
+	}
+	t.mu.Lock()
+	t.dropLocked(frames, j.from, j.to)
+	t.mu.Unlock()
+	if len(t.out.marks)+len(j.marks) <= maxMarks {
+		t.out.marks = append(t.out.marks, j.marks...)
+	}
+}
+
 func (v *Vault) write(j *job) error {
 	o := &j.track.out
-	out := append(v.scratch[:0], make([]byte, headBytes)...)
+	at := place{version: version2, number: o.counter, final: j.final}
+	out := o.index.append(append(v.scratch[:0], emptyHead[:]...), at)
+	begun := len(out)
 	out = append(append(out, o.marks...), j.marks...)
+	e := entry{marks: len(out) > begun}
 	for _, p := range j.parts {
 		if p != nil {
 			out = append(out, p.buf...)
+			span(&e.from, &e.to, uint32(p.first), uint32(p.end))
 		}
 	}
 	if j.final {
 		out = appendRecord(out, j.track.summarize(o.counter+1))
 	}
-	if v.scratch = out; len(out) == headBytes {
+	if v.scratch = out; len(out) == begun {
 		return nil
 	}
-	if o.counter >= maxSegments {
+	if o.counter >= maxSegments-1 && !j.final || o.counter >= maxSegments {
 		clear(out)
-		return fmt.Errorf("%w: no more than %d segments", ErrInvalid, uint32(maxSegments))
+		return fmt.Errorf("%w: no more than %d segments", ErrInvalid, maxSegments)
 	}
 	v.scratch = o.box.seal(out, o.counter, j.final)
+	e.size = uint32(len(v.scratch) - headBytes)
+	if j.final {
+		v.scratch = binary.BigEndian.AppendUint64(v.scratch, uint64(o.index.offset))
+	}
+	o.index.add(at, e)
 	o.counter++
 	o.marks = nil
 	if err := o.send(v.scratch); err != nil {
@@ -134,6 +148,8 @@ func (v *Vault) write(j *job) error {
 	o.final = j.final
 	return nil
 }
+
+var emptyHead [headBytes]byte
 
 // summarize returns the record that ends a recording of so many segments.
 func (t *Track) summarize(segments uint32) record {
@@ -152,10 +168,18 @@ func (t *Track) settle(ctx context.Context) error {
 
 func (t *Track) settleOnce(ctx context.Context) error {
 	defer t.v.forget(t)
-	o := &t.out
+	o, v := &t.out, t.v
+	o.box = nil
+	if t.isDiscarded() {
+		err := errors.Join(o.w.Close(), v.cfg.Catalog.Shred(ctx, t.entry.ID, v.cfg.Now().UTC()), v.cfg.Blobs.Remove(ctx, t.entry.ID))
+		if err != nil {
+			err = fmt.Errorf("recording: discard: %w", err)
+		}
+		return err
+	}
 	err := errors.Join(t.outcome, o.w.Sync(), o.w.Close())
 	e := t.entry
-	e.Closed = t.v.cfg.Now().UTC()
+	e.Closed = v.cfg.Now().UTC()
 	e.State = StateIncomplete
 	if o.final && err == nil {
 		e.State = StateComplete
@@ -164,11 +188,8 @@ func (t *Track) settleOnce(ctx context.Context) error {
 	t.mu.Lock()
 	e.Samples = t.end
 	t.mu.Unlock()
-	var digest []byte
-	if o.digest != nil {
-		digest = o.digest.Sum(nil)
-	}
-	if serr := t.v.finish(ctx, e, o.written, digest); serr != nil {
+	ended := signed{version: version2, header: o.header, bytes: o.written, root: o.tree.root(newHasher())}
+	if serr := v.finish(ctx, e, ended); serr != nil {
 		return errors.Join(err, serr)
 	}
 	if e.State != StateComplete {
@@ -177,10 +198,25 @@ func (t *Track) settleOnce(ctx context.Context) error {
 	return nil
 }
 
+// signed is what of a blob goes into its manifest.
+type signed struct {
+	version byte
+	header  []byte
+	bytes   int64
+	root    digest // of version 2: of the tree
+	sha256  []byte // of version 1: of the blob
+}
+
 // finish signs the manifest, if there is a Signer, and closes the row.
-func (v *Vault) finish(ctx context.Context, e Entry, size int64, digest []byte) error {
+func (v *Vault) finish(ctx context.Context, e Entry, s signed) error {
 	if v.cfg.Signer != nil {
-		e.Manifest = manifest{ID: e.ID, State: e.State.String(), Closed: e.Closed, Segments: e.Segments, Samples: e.Samples, Bytes: size, SHA256: digest}.encode()
+		m := manifest{Version: s.version, ID: e.ID, State: e.State.String(), Closed: e.Closed, Segments: e.Segments, Samples: e.Samples, Bytes: s.bytes}
+		if s.version == version1 {
+			m.SHA256 = s.sha256
+		} else {
+			m.Place, m.Purpose, m.Header, m.Root = v.cfg.Place, v.cfg.Purpose, s.header, s.root[:]
+		}
+		e.Manifest = m.encode()
 		sig, err := v.cfg.Signer.Sign(ctx, manifestMessage(e.Manifest))
 		if err != nil {
 			return fmt.Errorf("recording: sign manifest: %w", err)

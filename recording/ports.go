@@ -61,10 +61,27 @@ type BlobReader interface {
 	io.Closer
 }
 
+// ReasonedAuthorizer is an Authorizer that decides by the reason too. An Authorizer that has this method is asked by it instead of Allow.
+type ReasonedAuthorizer interface {
+	// AllowBecause is Allow for an actor who says why. reason is empty if nobody said.
+	AllowBecause(ctx context.Context, action, object, reason string) error
+}
+
+// Named is an Authorizer that says for whom it stands, so that Config.Bulk counts for each actor. Actors without a name are counted together.
+type Named interface {
+	Name() string
+}
+
+// Alarmer is told of reads that were stopped. It must return when ctx ends; its error stops nothing and is recorded.
+type Alarmer interface {
+	Alarm(ctx context.Context, a Alarm) error
+}
+
 // Catalog keeps one row per recording. Safe for concurrent use, by several processes too. Its parts are small so that each can be faked alone.
 type Catalog interface {
 	CatalogReader
 	CatalogWriter
+	CatalogRewrapper
 	CatalogShredder
 }
 
@@ -84,6 +101,13 @@ type CatalogWriter interface {
 	Finish(ctx context.Context, e Entry) error
 }
 
+// CatalogRewrapper exchanges wrapped keys.
+type CatalogRewrapper interface {
+	// Rewrap sets WrappedKey of a row to wrapped if it still is old, in one step and touching nothing else. ErrConflict if it is not, or if the row was
+	// destroyed; ErrNotFound if there is no row.
+	Rewrap(ctx context.Context, id string, old, wrapped []byte) error
+}
+
 // CatalogShredder destroys rows.
 type CatalogShredder interface {
 	// Shred deletes WrappedKey and Meta from the store's files, not only from its answers, and sets State to StateDestroyed and Destroyed to at.
@@ -100,7 +124,7 @@ type Entry struct {
 	Closed     time.Time // UTC; zero while open
 	Destroyed  time.Time // UTC; zero while it lives
 	KeyID      string    // names the key in receipts; random, says nothing about it
-	WrappedKey []byte    // nil when destroyed
+	WrappedKey []byte    // the envelope of FORMAT.md, or what a KeyWrapper returned for container version 1; nil when destroyed
 	Meta       []byte    // encrypted under the recording's key; nil when destroyed
 	Segments   int64     // finished segments; meaningless while open
 	Samples    int64     // length in samples; meaningless while open

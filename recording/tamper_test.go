@@ -14,14 +14,17 @@ import (
 	"github.com/ringfence/ringfence/recording/recordingtest"
 )
 
-const headerBytes = 40
+const headerBytes = 72
 
-// segments cuts a blob as FORMAT.md says: header, then heads and ciphertexts.
+// segments cuts a blob as FORMAT.md says: header, then heads and ciphertexts, the final one with its trailer.
 func segments(t testing.TB, blob []byte) (header []byte, segs [][]byte) {
 	t.Helper()
 	header, rest := blob[:headerBytes], blob[headerBytes:]
 	for len(rest) > 0 {
 		n := 4 + int(binary.BigEndian.Uint32(rest)&^(1<<31))
+		if rest[0]&0x80 != 0 {
+			n += 8
+		}
 		segs = append(segs, rest[:n])
 		rest = rest[n:]
 	}
@@ -216,25 +219,27 @@ func TestChangeWhileReading(t *testing.T) {
 	}
 }
 
-// flipping changes the third segment when it is read for the second time.
+// flipping changes the third second after it was checked.
 type flipping struct {
 	*recordingtest.Blobs
 }
 
 func (f *flipping) Open(ctx context.Context, name string) (recording.BlobReader, error) {
 	r, err := f.Blobs.Open(ctx, name)
-	return &flipReader{BlobReader: r, seen: map[int64]int{}}, err
+	return &flipReader{BlobReader: r}, err
 }
 
 type flipReader struct {
 	recording.BlobReader
-	seen map[int64]int
+	checked bool
 }
 
 func (r *flipReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.BlobReader.ReadAt(p, off)
-	if r.seen[off]++; len(p) > 1000 && off > 20000 && r.seen[off] > 1 {
-		p[500] ^= 1
+	end := off + int64(n)
+	if r.checked && off < 40_000 && end > 40_000 {
+		p[40_000-off] ^= 1
 	}
+	r.checked = r.checked || end == r.Size() // the check reads to the end
 	return n, err
 }

@@ -5,33 +5,41 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // Track is a recording being made. Safe for concurrent use.
 type Track struct {
 	// What every frame touches comes first and together: with a thousand tracks the cost of a frame is the cost of fetching this.
-	mu        sync.Mutex
-	closed    bool
-	paused    bool
-	parties   uint8
-	resumedAt int64 // tick of the last resume: frames that claim to be older are withheld
-	end       int64 // latest tick stored or dropped so far
-	stats     TrackStats
-	parts     [MaxParties]*part // by party; nil while empty
+	mu      sync.Mutex
+	closed  bool
+	paused  bool
+	parties uint8
+	end     int64 // latest tick stored or dropped so far
+	stats   TrackStats
+	lanes   [MaxParties]lane
 
-	gap     gap
-	outcome error         // of the last job; read after done is closed
-	done    chan struct{} // closed by the writer after the track's last job
-	settled sync.Once
-	endErr  error
+	gap       gap
+	discarded bool
+	outcome   error         // of the last job; read after done is closed
+	done      chan struct{} // closed by the writer after the track's last job
+	settled   sync.Once
+	endErr    error
 
 	v     *Vault
 	entry Entry
 	start time.Time // the zero of all time stamps
 	out   output    // the writer's side
+}
+
+// lane is one party of a track.
+type lane struct {
+	part   *part // pending; nil while empty
+	end    int64 // tick at which its audio ends so far: what claims to be before it is moved or not stored
+	since  int64 // tick of the last resume or unmask: frames that claim to be older are withheld
+	masked bool
 }
 
 // gap collects what was dropped since the last segment that was taken.
@@ -44,25 +52,30 @@ type gap struct {
 type TrackStats struct {
 	Frames      uint64 // stored, or on their way
 	Lost        uint64 // dropped because the disk was slow or failed; the recording has a MarkLost for them
-	Withheld    uint64 // not stored because the recording was paused
+	Withheld    uint64 // not stored because the recording was paused or the party masked
+	Repeated    uint64 // not stored because audio of that party and time was stored already, as of a packet sent twice
 	Unsupported uint64 // not stored because codec, length or time stamp was outside what a recording holds
 	Late        uint64 // not stored because they came after Close
 }
 
-func newTrack(v *Vault, e Entry, b *box, start time.Time, parties int) *Track {
-	return &Track{v: v, entry: e, start: start, parties: uint8(parties), out: output{box: b}, done: make(chan struct{})}
+func newTrack(v *Vault, e Entry, b *box, header []byte, start time.Time, parties int) *Track {
+	return &Track{v: v, entry: e, start: start, parties: uint8(parties), out: output{box: b, header: header}, done: make(chan struct{})}
 }
 
 // begin makes the blob and writes its header.
-func (t *Track) begin(ctx context.Context, header []byte) error {
+func (t *Track) begin(ctx context.Context) error {
 	w, err := t.v.cfg.Blobs.Create(ctx, t.entry.ID)
 	if err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
-	if _, err := w.Write(header); err != nil {
+	if _, err := w.Write(t.out.header); err != nil {
 		return errors.Join(fmt.Errorf("recording: %w", err), w.Close())
 	}
-	t.out.begin(w, header, t.v.cfg.Signer != nil)
+	var h *hasher
+	if t.v.cfg.Signer != nil {
+		h = t.v.hash
+	}
+	t.out.begin(w, h)
 	return nil
 }
 
@@ -101,62 +114,86 @@ type Party struct {
 	offset int64
 }
 
-// WriteFrame stores one frame of G.711 as it was on the wire. at is when the frame begins, counted from when the party's tap was attached; best it follows
-// the RTP time stamp. codec is PCMU or PCMA. payload is copied, at most MaxFrame bytes.
+// WriteFrame stores one frame as it was on the wire. at is when the frame begins, counted from when the party's tap was attached; best it follows
+// the RTP time stamp. codec is PCMU, PCMA, G722 or Opus. payload is copied, at most MaxFrame bytes.
 //
 // It never waits for a disk and allocates nothing. What cannot be stored is dropped and counted in TrackStats. It may be called from one goroutine per
 // Party at a time.
 func (p *Party) WriteFrame(at time.Duration, codec string, payload []byte) {
-	var code byte
-	ok := len(payload) > 0 && len(payload) <= MaxFrame && at >= 0 && at <= MaxLength
-	switch codec {
-	case PCMU:
-		code = codePCMU
-	case PCMA:
-		code = codePCMA
-	default:
-		ok = false
+	code, ok := codecOf(codec)
+	var ticks int64
+	if ok = ok && len(payload) > 0 && len(payload) <= MaxFrame && at >= 0 && at <= MaxLength; ok {
+		ticks = duration(code, payload)
 	}
 	pos := p.offset + int64(at/tick)
-	t := p.t
+	t, l := p.t, &p.t.lanes[p.i]
 	t.mu.Lock()
 	switch {
 	case t.closed:
 		t.stats.Late++
-	case !ok || pos > int64(MaxLength/tick):
+	case ticks == 0 || pos > int64(MaxLength/tick):
 		t.stats.Unsupported++
-	case t.paused || pos < t.resumedAt:
+	case t.paused || l.masked || pos < l.since:
 		// A frame that comes after the resume and claims to be from before it may be from the pause: a delayed packet must not smuggle in what the
 		// pause was for.
 		t.stats.Withheld++
 	default:
-		t.storeLocked(p.i, pos, code, payload)
+		t.storeLocked(l, p.i, pos, ticks, code, payload)
 	}
 	t.mu.Unlock()
 }
 
-func (t *Track) storeLocked(i int, pos int64, code byte, payload []byte) {
-	n := int64(len(payload))
-	// All parties go into one segment, so that a crash costs no party more than a second, whoever spoke.
-	if p := t.parts[i]; p != nil && (pos+n-p.first > segmentTicks || len(p.buf)+recordHeader+len(payload) > cap(p.buf)) {
-		t.flushLocked()
+// storeLocked puts a frame behind what its party has said so far. Audio of a party never overlaps, so that any of it can be found without reading the rest.
+func (t *Track) storeLocked(l *lane, i int, pos, ticks int64, code byte, payload []byte) {
+	if over := l.end - pos; over > 0 {
+		switch {
+		case over <= overlapSlack: // jitter
+			pos = l.end
+		case over >= ticks || framed(code):
+			t.stats.Repeated++
+			return
+		default: // one tick, one byte
+			payload = payload[over:]
+			pos, ticks = l.end, ticks-over
+		}
 	}
-	p := t.parts[i]
+	p := l.part
+	// All parties go into one segment, so that a crash costs no party more than a second, whoever spoke.
+	if p != nil && (pos+ticks-p.first > segmentTicks || len(p.buf)+recordHeader+frameHead+len(payload) > cap(p.buf)) {
+		t.flushLocked()
+		p = l.part
+	}
 	if p == nil {
 		p = t.v.parts.Get().(*part)
-		t.parts[i] = p
+		l.part = p
 	}
 	if len(p.buf) == 0 {
 		p.run, p.first = -1, pos
 	}
-	if off := pos - p.end; p.run >= 0 && p.code == code && off < runSlack && off > -runSlack {
-		p.buf = append(p.buf, payload...)
-		binary.BigEndian.PutUint32(p.buf[p.run+8:], uint32(len(p.buf)-p.run-recordHeader))
-		p.end += n
-	} else {
-		p.run, p.code, p.end = len(p.buf), code, pos+n
-		p.buf = appendRecord(p.buf, record{kind: kindAudio, party: byte(i), code: code, at: uint32(pos), data: payload})
+	follows := p.run >= 0 && p.code == code && pos-p.end < runSlack
+	if follows {
+		pos = p.end
 	}
+	if pos+ticks > maxTick {
+		t.stats.Unsupported++
+		return
+	}
+	if !follows {
+		kind := byte(kindAudio)
+		if framed(code) {
+			kind = kindFrames
+		}
+		p.run, p.code = len(p.buf), code
+		p.buf = appendRecord(p.buf, record{kind: kind, party: byte(i), code: code, at: uint32(pos)})
+	}
+	if framed(code) {
+		p.buf = appendFrame(p.buf, ticks, payload)
+	} else {
+		p.buf = append(p.buf, payload...)
+	}
+	binary.BigEndian.PutUint32(p.buf[p.run+8:], uint32(len(p.buf)-p.run-recordHeader))
+	p.end = pos + ticks
+	l.end = p.end
 	p.frames++
 	t.stats.Frames++
 	t.end = max(t.end, p.end)
@@ -167,8 +204,8 @@ func (t *Track) flushLocked() { t.handOverLocked(t.jobLocked(), false) }
 
 func (t *Track) jobLocked(marks ...record) job {
 	j := job{track: t, from: t.end, to: t.end}
-	for i, p := range t.parts {
-		if p != nil && len(p.buf) > 0 {
+	for i := range t.parties {
+		if p := t.lanes[i].part; p != nil && len(p.buf) > 0 {
 			j.parts[i] = p
 			j.cost += partBytes
 			j.from = min(j.from, p.first)
@@ -193,7 +230,7 @@ func (t *Track) handOverLocked(j job, forced bool) bool {
 		switch {
 		case p == nil:
 		case taken:
-			t.parts[i] = nil
+			t.lanes[i].part = nil
 		default:
 			t.dropLocked(p.frames, j.from, j.to)
 			p.reset()
@@ -226,60 +263,6 @@ func (g gap) record() record {
 	return record{kind: kindMark, party: noParty, code: byte(MarkLost), at: uint32(g.from), data: b}
 }
 
-// Pause stops storing. When it returns, no frame that is handed in is stored until Resume, and the recording has a mark. Pausing twice is pausing once.
-// ErrClosed after Close.
-func (t *Track) Pause() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return ErrClosed
-	}
-	if !t.paused {
-		t.paused = true
-		t.markLocked(MarkPause, "")
-	}
-	return nil
-}
-
-// Resume starts storing again, frames from now on. ErrClosed after Close.
-func (t *Track) Resume() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return ErrClosed
-	}
-	if t.paused {
-		t.paused = false
-		t.resumedAt = t.elapsed()
-		t.markLocked(MarkResume, "")
-	}
-	return nil
-}
-
-// Mark keeps a moment of the call with the audio. text may say more, at most 256 bytes of UTF-8. ErrInvalid for MarkPause, MarkResume and MarkLost, which
-// are not the caller's to set, and for kinds there are not. ErrClosed after Close.
-func (t *Track) Mark(kind MarkKind, text string) error {
-	if kind <= MarkLost || kind >= markEnd || len(text) > maxText || !utf8.ValidString(text) {
-		return fmt.Errorf("%w: mark", ErrInvalid)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return ErrClosed
-	}
-	t.markLocked(kind, text)
-	return nil
-}
-
-// markLocked writes the mark after all audio before it. The mark itself is not dropped when the disk is behind.
-func (t *Track) markLocked(kind MarkKind, text string) {
-	at := min(max(0, t.elapsed()), int64(MaxLength/tick))
-	t.end = max(t.end, at)
-	t.flushLocked() // may drop the audio when the disk is behind
-	m := record{kind: kindMark, party: noParty, code: byte(kind), at: uint32(at), data: []byte(text)}
-	t.handOverLocked(t.jobLocked(m), true)
-}
-
 // Close ends the recording: everything is written and synced, the final segment makes later truncation visible, the manifest is signed, and the catalog
 // says complete. ErrIncomplete if the end could not be written; then the catalog says incomplete. If ctx ends first, its error is returned and the
 // recording stays open until Vault.Close or, after a crash, Vault.Recover. Closing twice returns ErrClosed.
@@ -302,6 +285,43 @@ func (t *Track) abandon(ctx context.Context) error {
 	return t.settle(ctx)
 }
 
+// Discard stops the recording and leaves nothing of it to be read, as when consent is withdrawn: what is pending is zeroed, the key is shredded in the
+// catalog, and the blob is erased. The row stays as the proof that there was something. reason is recorded with the Vault's Auditor; if that fails, the
+// recording is discarded all the same and the error returned. If ctx ends first, its error is returned; the key is gone by then unless the catalog failed,
+// and Vault.Close erases the blob. ErrClosed after Close: then it is Access.Destroy's.
+func (t *Track) Discard(ctx context.Context, reason string) error {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return ErrClosed
+	}
+	t.closed, t.discarded = true, true
+	for i := range t.lanes {
+		if p := t.lanes[i].part; p != nil {
+			p.reset()
+			t.v.parts.Put(p)
+			t.lanes[i].part = nil
+		}
+	}
+	t.handOverLocked(job{track: t, last: true}, true)
+	t.mu.Unlock()
+	id, v := t.entry.ID, t.v
+	err := v.cfg.Auditor.Audit(ctx, ActionDiscard, id, slog.String("reason", reason))
+	if err != nil {
+		err = fmt.Errorf("recording: audit: %w", err)
+	}
+	// The key before the writer: a disk that stands still must not keep it alive.
+	if serr := v.cfg.Catalog.Shred(context.WithoutCancel(ctx), id, v.cfg.Now().UTC()); serr != nil {
+		err = errors.Join(err, fmt.Errorf("recording: discard: %w", serr))
+	}
+	select {
+	case <-t.done:
+		return errors.Join(err, t.settle(ctx))
+	case <-ctx.Done():
+		return errors.Join(err, fmt.Errorf("recording: discard: %w", ctx.Err()))
+	}
+}
+
 // stop takes no more frames and hands over the last job. It returns false if that was done before.
 func (t *Track) stop(final bool) bool {
 	t.mu.Lock()
@@ -314,4 +334,10 @@ func (t *Track) stop(final bool) bool {
 	j.last, j.final = true, final
 	t.handOverLocked(j, true) // cannot be refused: the vault ends its tracks before it closes the queue
 	return true
+}
+
+func (t *Track) isDiscarded() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.discarded
 }

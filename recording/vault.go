@@ -13,65 +13,21 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
-// Actions that a Vault and an Access ask their Authorizer for.
+// Actions that a Vault and an Access ask their Authorizer for. Each is a right of its own.
 const (
-	ActionCreate  = "recording.create"  // Vault.Create
-	ActionRecover = "recording.recover" // Vault.Recover
-	ActionList    = "recording.list"    // Access.List and CreatedBefore
-	ActionListen  = "recording.listen"  // Access.Open
-	ActionExport  = "recording.export"  // Access.Export
-	ActionVerify  = "recording.verify"  // Access.Verify
-	ActionDelete  = "recording.delete"  // Access.Destroy
+	ActionCreate   = "recording.create"   // Vault.Create
+	ActionRecover  = "recording.recover"  // Vault.Recover
+	ActionDiscard  = "recording.discard"  // Track.Discard; recorded, not asked: whoever makes a recording may stop and shred it
+	ActionList     = "recording.list"     // Access.List and CreatedBefore
+	ActionListen   = "recording.listen"   // Access.Open
+	ActionDownload = "recording.download" // PlaybackHandler giving a file
+	ActionExport   = "recording.export"   // Access.Export, ExportAs, Seal and Prove
+	ActionVerify   = "recording.verify"   // Access.Verify
+	ActionRewrap   = "recording.rewrap"   // Access.Rewrap
+	ActionDelete   = "recording.delete"   // Access.Destroy
 )
-
-// Config describes a Vault. It is copied by New.
-type Config struct {
-	// Blobs keeps the encrypted containers. Required.
-	Blobs Blobs
-	// Catalog keeps the wrapped keys and what is known of each recording. Required.
-	Catalog Catalog
-	// Keys wraps the recordings' keys. Required.
-	Keys KeyWrapper
-	// Authorizer is asked for what the Vault does by itself: Create and Recover. Required.
-	Authorizer Authorizer
-	// Auditor records what the Vault does by itself. Required.
-	Auditor Auditor
-	// Signer signs a manifest when a recording ends, so that a third party can check it. If zero, recordings are not signed: still
-	// authenticated, but only for whoever has the key.
-	Signer Signer
-	// Purpose is bound into every key, so that a container made for one purpose does not open for another. If zero, DefaultPurpose.
-	Purpose string
-	// MaxQueued is how many bytes of audio may wait to be written before frames are dropped. If zero, DefaultMaxQueued.
-	MaxQueued int64
-	// Now is the clock. If zero, time.Now.
-	Now func() time.Time
-}
-
-func (c Config) withDefaults() Config {
-	if c.Purpose == "" {
-		c.Purpose = DefaultPurpose
-	}
-	if c.MaxQueued == 0 {
-		c.MaxQueued = DefaultMaxQueued
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	return c
-}
-
-func (c Config) validate() error {
-	if c.Blobs == nil || c.Catalog == nil || c.Keys == nil || c.Authorizer == nil || c.Auditor == nil {
-		return fmt.Errorf("%w: Blobs, Catalog, Keys, Authorizer and Auditor are required", ErrConfig)
-	}
-	if c.MaxQueued < MaxParties*partBytes {
-		return fmt.Errorf("%w: MaxQueued under %d bytes", ErrConfig, MaxParties*partBytes)
-	}
-	return nil
-}
 
 // Vault makes and keeps the recordings of one tenant. Safe for concurrent use.
 type Vault struct {
@@ -86,10 +42,14 @@ type Vault struct {
 	creating          sync.WaitGroup // calls of Create past the check for closed
 	lost, writeErrors atomic.Uint64
 
-	scratch []byte // of the writer goroutine: a segment, plaintext and then ciphertext
+	bulk bulk
+
+	scratch []byte  // of the writer goroutine: a segment, plaintext and then ciphertext
+	hash    *hasher // of the writer goroutine
 }
 
-// New returns a Vault and starts its writer. Close stops it. ErrConfig if a required part is missing.
+// New returns a Vault and starts its writer. Close stops it. ErrConfig if a required part is missing, ErrSunset if a suite that new recordings or their
+// recipients need may not be used any more.
 //
 // New reads nothing: recordings that a dead process left open stay so until Recover, which the one process that makes recordings calls first.
 func New(cfg Config) (*Vault, error) {
@@ -97,7 +57,7 @@ func New(cfg Config) (*Vault, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	v := &Vault{cfg: cfg, open: map[string]*Track{}, queue: newQueue(cfg.MaxQueued)}
+	v := &Vault{cfg: cfg, open: map[string]*Track{}, queue: newQueue(cfg.MaxQueued), bulk: newBulk(cfg.Bulk), hash: newHasher()}
 	v.parts.New = func() any { return &part{buf: make([]byte, 0, partBytes)} }
 	// Close closes the queue, which ends run, and waits for it.
 	go v.queue.run(v.process)
@@ -168,22 +128,22 @@ func (v *Vault) Create(ctx context.Context, m Meta) (*Track, error) {
 	}
 	k := newDEK()
 	defer k.close()
-	wrapped, err := v.cfg.Keys.WrapKey(ctx, k.key[:], keyAAD(m.ID, v.cfg.Purpose))
-	if err != nil {
-		return nil, fmt.Errorf("recording: wrap key: %w", err)
-	}
-	meta, err := sealMeta(k, text, m.ID, v.cfg.Purpose)
+	bound := v.bound(version2, m.ID)
+	wrapped, err := sealEnvelope(ctx, k, v.cfg.Keys, v.cfg.Recipients, bound)
 	if err != nil {
 		return nil, err
 	}
-	header := newHeader()
-	b, err := newBox(k, header, m.ID, v.cfg.Purpose)
+	meta, err := sealMeta(k, text, bound)
+	if err != nil {
+		return nil, err
+	}
+	header, b, err := newHeader(k, bound)
 	if err != nil {
 		return nil, err
 	}
 	now := v.cfg.Now()
 	e := Entry{ID: m.ID, Class: m.Class, State: StateOpen, Created: now.UTC(), KeyID: "dek-" + strings.ToLower(rand.Text()), WrappedKey: wrapped, Meta: meta}
-	t := newTrack(v, e, b, now, len(m.Parties))
+	t := newTrack(v, e, b, header, now, len(m.Parties))
 	v.mu.Lock()
 	switch {
 	case v.closed:
@@ -204,7 +164,7 @@ func (v *Vault) Create(ctx context.Context, m Meta) (*Track, error) {
 		v.forget(t)
 		return nil, err
 	}
-	if err := t.begin(ctx, header); err != nil {
+	if err := t.begin(ctx); err != nil {
 		v.forget(t)
 		e.State, e.Closed = StateIncomplete, now.UTC()
 		return nil, errors.Join(err, v.cfg.Catalog.Finish(context.WithoutCancel(ctx), e))
@@ -259,11 +219,30 @@ func (v *Vault) Stats() Stats {
 	return Stats{Open: open, Queued: v.queue.bytes(), LostFrames: v.lost.Load(), WriteErrors: v.writeErrors.Load()}
 }
 
-func keyAAD(id, purpose string) []byte { return bindTo("ringfence recording v1 key", id, purpose) }
+// bound is what a recording of this Vault is bound to.
+func (v *Vault) bound(version byte, id string) binding {
+	b := binding{version: version, id: id, purpose: v.cfg.Purpose}
+	if version != version1 {
+		b.place = v.cfg.Place
+	}
+	return b
+}
 
 // permit asks, records the answer, and lets through only what is both allowed and recorded.
 func permit(ctx context.Context, actor Authorizer, audit Auditor, action, object string, attrs ...slog.Attr) error {
-	err := actor.Allow(ctx, action, object)
+	return permitFor(ctx, actor, audit, action, object, "", attrs...)
+}
+
+func permitFor(ctx context.Context, actor Authorizer, audit Auditor, action, object, reason string, attrs ...slog.Attr) error {
+	var err error
+	if r, ok := actor.(ReasonedAuthorizer); ok {
+		err = r.AllowBecause(ctx, action, object, reason)
+	} else {
+		err = actor.Allow(ctx, action, object)
+	}
+	if reason != "" {
+		attrs = append(attrs, slog.String("reason", reason))
+	}
 	if aerr := audit.Audit(ctx, action, object, append(attrs, slog.Bool("allowed", err == nil))...); aerr != nil {
 		return errors.Join(err, fmt.Errorf("recording: audit: %w", aerr))
 	}

@@ -1,8 +1,8 @@
 package recording
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -12,23 +12,29 @@ import (
 type reading struct {
 	entry Entry
 	meta  Meta
-	s     *scanner // nil if there is no blob
+	bound binding
+	s     *scanner // its blob is nil if there is none
+	blob  io.Closer
+
+	secret secret // of the blob; version 2
 }
 
 func (r *reading) close() error {
-	if r.s == nil {
+	r.s.clear()
+	clear(r.secret[:])
+	if r.blob == nil {
 		return nil
 	}
-	clear(r.s.buf[:cap(r.s.buf)])
-	return r.s.blob.Close()
+	return wrap(r.blob.Close())
 }
 
-// noBlob is a blob of nothing.
-type noBlob struct{}
-
-func (noBlob) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
-func (noBlob) Size() int64                       { return 0 }
-func (noBlob) Close() error                      { return nil }
+// wrap says whose error it is.
+func wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("recording: %w", err)
+}
 
 // read opens row, key and blob, in this order: without the key no blob is touched.
 func (v *Vault) read(ctx context.Context, id string) (*reading, error) {
@@ -36,48 +42,61 @@ func (v *Vault) read(ctx context.Context, id string) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, m, err := v.unlock(ctx, e)
+	k, m, b, err := v.unlock(ctx, e)
 	defer k.close()
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{entry: e, meta: m}
+	r := &reading{entry: e, meta: m, bound: b, s: &scanner{id: id, parties: len(m.Parties)}}
 	blob, err := v.cfg.Blobs.Open(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return r, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("recording: %w", err)
+		return nil, wrap(err)
 	}
-	r.s = &scanner{id: id, blob: blob}
-	header := make([]byte, headerBytes)
-	if blob.Size() < headerBytes {
-		if e.State != StateComplete && e.Segments == 0 { // the crash came while the header was written
-			return &reading{entry: e, meta: m}, blob.Close()
-		}
-		return nil, errors.Join(r.s.bad(-1, 0, ErrTruncated, "no header"), blob.Close())
-	}
-	if _, err := blob.ReadAt(header, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Join(fmt.Errorf("recording: %s: %w", id, err), blob.Close())
-	}
-	if r.s.box, err = newBox(k, header, id, v.cfg.Purpose); err != nil {
-		return nil, errors.Join(r.s.bad(-1, 0, ErrTampered, err.Error()), blob.Close())
+	r.blob = blob
+	if err := r.open(k, blob); err != nil {
+		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
 }
 
+// open reads the header.
+func (r *reading) open(k *dek, blob blobSource) error {
+	n := headerBytes
+	if r.bound.version == version1 {
+		n = headerBytes1
+	}
+	r.s.blob = blob
+	if blob.Size() < int64(n) {
+		if r.entry.State != StateComplete && r.entry.Segments == 0 { // the crash came while the header was written
+			r.s.blob = nil
+			return nil
+		}
+		return r.s.bad(-1, 0, ErrTruncated, "no header")
+	}
+	r.s.header = make([]byte, n)
+	if err := r.s.readAt(r.s.header, 0); err != nil {
+		return err
+	}
+	var err error
+	if r.s.box, r.secret, err = newBox(k, r.s.header, r.bound); err != nil {
+		return r.s.bad(-1, 0, ErrTampered, err.Error())
+	}
+	return nil
+}
+
 // scan reads the blob and holds it against the row: a recording must not have become shorter than the catalog knows it, nor complete by itself.
-func (r *reading) scan(digest bool) (found, error) {
-	f := found{runs: make([][]run, len(r.meta.Parties))}
-	if r.s != nil {
+func (r *reading) scan(w wants) (found, error) {
+	f := found{root: sha256.Sum256(nil), runs: make([][]run, r.s.parties)}
+	if r.s.blob != nil {
 		var err error
-		if f, err = r.s.scan(len(r.meta.Parties), digest); err != nil {
+		if f, err = r.s.scan(w); err != nil {
 			return f, err
 		}
 	}
-	bad := func(err error, reason string) error {
-		return &CorruptError{ID: r.entry.ID, Segment: int64(len(f.segments)), Offset: f.bytes, Reason: reason, Err: err}
-	}
+	bad := func(err error, reason string) error { return r.s.bad(f.segments, f.bytes, err, reason) }
 	switch e := r.entry; e.State {
 	case StateComplete:
 		if !f.final {
@@ -85,54 +104,92 @@ func (r *reading) scan(digest bool) (found, error) {
 		}
 		fallthrough
 	case StateIncomplete:
-		if n := int64(len(f.segments)); n < e.Segments {
-			return f, bad(ErrTruncated, fmt.Sprintf("%d segments, %d were finished", n, e.Segments))
-		} else if n > e.Segments {
-			return f, bad(ErrTampered, fmt.Sprintf("%d segments, only %d were finished", n, e.Segments))
+		if f.segments < e.Segments {
+			return f, bad(ErrTruncated, fmt.Sprintf("%d segments, %d were finished", f.segments, e.Segments))
+		} else if f.segments > e.Segments {
+			return f, bad(ErrTampered, fmt.Sprintf("%d segments, only %d were finished", f.segments, e.Segments))
 		}
 	}
 	return f, nil
 }
 
+// playback makes the Playback, which closes the reading from then on. whole has everything checked before.
+func (r *reading) playback(whole bool) (*Playback, error) {
+	p := &Playback{info: r.entry.info().with(r.meta), s: r.s, release: r.close}
+	if r.entry.State == StateComplete && r.bound.version != version1 && r.s.blob != nil {
+		if whole {
+			f, err := r.scan(wants{})
+			if err != nil {
+				return nil, err
+			}
+			p.framed = f.framed
+		}
+		atlas, end, err := r.s.openAtlas(r.entry.Segments)
+		if err != nil {
+			return nil, err
+		}
+		p.atlas, p.samples, p.complete = atlas, end.samples, true
+		return p, nil
+	}
+	f, err := r.scan(wants{play: true})
+	if err != nil {
+		return nil, err
+	}
+	p.f, p.framed, p.atlas, p.samples, p.complete = f, f.framed, f.atlas, f.samples, f.final
+	return p, nil
+}
+
 func (v *Vault) verify(ctx context.Context, id string) (Report, error) {
 	rep := Report{ID: id, FirstBad: -1}
-	blame := func(err error) (Report, error) {
-		var c *CorruptError
-		if errors.As(err, &c) {
-			rep.FirstBad, rep.Reason = max(0, c.Segment), c.Reason
-		}
-		return rep, err
-	}
 	r, err := v.read(ctx, id)
 	if err != nil {
-		return blame(err)
+		return rep.blame(err)
 	}
 	signed := v.cfg.Signer != nil && r.entry.State != StateOpen
-	f, err := r.scan(signed)
+	f, err := r.scan(wants{digest: signed})
 	if cerr := r.close(); cerr != nil && err == nil {
-		return rep, fmt.Errorf("recording: %w", cerr)
+		return rep, cerr
 	}
-	rep.State, rep.Segments, rep.Bytes, rep.Torn, rep.Duration = r.entry.State, int64(len(f.segments)), f.bytes, f.torn, f.duration()
-	rep.Frames, rep.Lost = f.sum.frames, f.sum.lost
+	rep.found(r.entry, f)
 	if err != nil {
-		return blame(err)
+		return rep.blame(err)
 	}
 	if signed {
 		// With a Signer a manifest must be there: removing it must not turn a signed recording into one that never was.
-		m, err := v.checkManifest(ctx, r.entry)
+		m, err := v.checkManifest(ctx, r.entry, r.bound)
 		if err != nil {
-			return blame(err)
+			return rep.blame(err)
 		}
-		if m.Bytes != f.bytes || (r.s != nil && !bytes.Equal(m.SHA256, f.digest)) {
-			return blame(&CorruptError{ID: id, Segment: 0, Reason: "the blob is not the one that was signed", Err: ErrTampered})
+		if !m.covers(r.s.header, f) {
+			return rep.blame(r.s.bad(0, 0, ErrTampered, "the blob is not the one that was signed"))
 		}
 		rep.Signed = true
 	}
-	rep.Complete = f.final && rep.State == StateComplete
-	if !rep.Complete {
-		rep.Reason = "no final segment: recorded up to the last finished one"
+	return rep.conclude(f), nil
+}
+
+// blame names the place that an error speaks of.
+func (r Report) blame(err error) (Report, error) {
+	var c *CorruptError
+	if errors.As(err, &c) {
+		r.FirstBad, r.Reason = max(0, c.Segment), c.Reason
 	}
-	return rep, nil
+	return r, err
+}
+
+// conclude says whether a sound recording is complete.
+func (r Report) conclude(f found) Report {
+	r.Complete = f.final && r.State == StateComplete
+	if !r.Complete {
+		r.Reason = "no final segment: recorded up to the last finished one"
+	}
+	return r
+}
+
+// found takes over what a scan found.
+func (r *Report) found(e Entry, f found) {
+	r.State, r.Segments, r.Bytes, r.Torn, r.Duration = e.State, f.segments, f.bytes, f.torn, f.duration()
+	r.Frames, r.Lost = f.sum.frames, f.sum.lost
 }
 
 // Recovered is what Recover did with one recording.
@@ -180,21 +237,17 @@ func (v *Vault) recoverOne(ctx context.Context, id string) (State, int64, error)
 	if err != nil {
 		return StateOpen, 0, err
 	}
-	f, err := r.scan(v.cfg.Signer != nil)
+	f, err := r.scan(wants{digest: v.cfg.Signer != nil})
 	if cerr := r.close(); cerr != nil && err == nil {
 		err = cerr
 	}
-	var c *CorruptError
-	if err != nil && !errors.As(err, &c) {
-		return StateOpen, 0, err
-	}
-	e := r.entry
-	e.Closed, e.Segments, e.Samples, e.State = v.cfg.Now().UTC(), int64(len(f.segments)), f.samples, StateIncomplete
 	if err != nil {
 		return StateOpen, 0, err // altered, not torn: it stays as it is for Verify to name the place
 	}
+	e := r.entry
+	e.Closed, e.Segments, e.Samples, e.State = v.cfg.Now().UTC(), f.segments, f.samples, StateIncomplete
 	if f.final {
 		e.State = StateComplete
 	}
-	return e.State, e.Segments, v.finish(ctx, e, f.bytes, f.digest)
+	return e.State, e.Segments, v.finish(ctx, e, signed{version: r.bound.version, header: r.s.header, bytes: f.bytes, root: f.root, sha256: f.sha256})
 }

@@ -55,12 +55,14 @@ func (c recordingsList) Run(a *app) error {
 
 type recordingsExport struct {
 	who
-	ID  string `arg:"" help:"The recording."`
-	Out string `short:"o" help:"File to write; - is standard output. Plaintext audio: mind where it goes." default:"-"`
+	ID     string `arg:"" help:"The recording."`
+	Out    string `short:"o" help:"File to write; - is standard output. Plaintext audio: mind where it goes." default:"-"`
+	Reason string `required:"" help:"Why, such as the number of a complaint; it is kept in the audit log."`
 }
 
 func (c recordingsExport) Run(a *app) error {
 	return withAccess(a, c.who, func(_ *actor, access *recording.Access) error {
+		access = access.Because(c.Reason)
 		if c.Out == "-" {
 			_, err := access.Export(a.ctx, c.ID, a.stdout)
 			return err

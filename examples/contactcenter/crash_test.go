@@ -112,7 +112,7 @@ func TestKilledInTheMiddleOfACall(t *testing.T) {
 	require.Len(t, lines(out), 2)
 	id := strings.Fields(lines(out)[1])[0]
 	wav := filepath.Join(t.TempDir(), "out.wav")
-	out, code = w.command(append(config, "recordings", "export", "--tenant", "acme", "--as", "admin", "-o", wav, id)...)
+	out, code = w.command(append(config, "recordings", "export", "--tenant", "acme", "--as", "admin", "--reason", "test", "-o", wav, id)...)
 	require.Zero(t, code, out)
 	left, right := readStereo(t, wav)
 	require.Greater(t, len(left), 2*8000, "all but the last second is there")
@@ -131,7 +131,7 @@ func TestKilledInTheMiddleOfACall(t *testing.T) {
 		}
 		return err
 	}))
-	_, code = w.command(append(config, "recordings", "export", "--tenant", "acme", "--as", "1001", "-o", wav+"2", id)...)
+	_, code = w.command(append(config, "recordings", "export", "--tenant", "acme", "--as", "1001", "--reason", "test", "-o", wav+"2", id)...)
 	require.Equal(t, exitRefused, code, "an agent may not take recordings away")
 
 	out, code = w.command(append(config, "calls", "--tenant", "acme", "--as", "auditor")...)

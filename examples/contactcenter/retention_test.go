@@ -106,9 +106,9 @@ func TestSomebodyElsesRightsDoNotReach(t *testing.T) {
 	}{
 		{[]string{"recordings", "list", "--tenant", "acme", "--as", "1001"}, exitRefused},
 		{[]string{"recordings", "verify", "--tenant", "acme", "--as", "nobody"}, exitRefused},
-		{[]string{"recordings", "export", "--tenant", "acme", "--as", "auditor", id}, exitRefused},
+		{[]string{"recordings", "export", "--tenant", "acme", "--as", "auditor", "--reason", "test", id}, exitRefused},
 		{[]string{"recordings", "verify", "--tenant", "globex", "--as", "admin", id}, exitFailed},
-		{[]string{"recordings", "export", "--tenant", "globex", "--as", "admin", id}, exitFailed},
+		{[]string{"recordings", "export", "--tenant", "globex", "--as", "admin", "--reason", "test", id}, exitFailed},
 		{[]string{"retention", "run", "--tenant", "acme", "--as", "supervisor"}, exitRefused},
 		{[]string{"users", "add", "--tenant", "acme", "--as", "1001", "2000"}, exitRefused},
 		{[]string{"recordings", "list", "--as", "admin"}, exitUsage},

@@ -180,7 +180,8 @@ func openVault(ctx context.Context, d *deployment, t *tenant.Tenant) (*recording
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := recording.New(recording.Config{Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys, Authorizer: recorder, Auditor: log.As(recorder.Name())})
+	v, err := recording.New(recording.Config{Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys,
+		Place: recording.Place{Owner: t.Name()}, Authorizer: recorder, Auditor: log.As(recorder.Name())})
 	if err != nil {
 		return nil, nil, errors.Join(err, catalog.Close())
 	}

@@ -239,6 +239,56 @@ func TestCatalog(t *testing.T, open func(t *testing.T) recording.Catalog) {
 			t.Errorf("the other row: %+v, %v", got, err)
 		}
 	})
+	t.Run("a wrapped key is exchanged only for the one that was read", func(t *testing.T) {
+		c := open(t)
+		insert(t, c, entry(1), entry(2))
+		if err := c.Rewrap(ctx, "r0001", []byte{1, 1}, []byte("new")); err != nil {
+			t.Fatal(err)
+		}
+		want := entry(1)
+		want.WrappedKey = []byte("new")
+		if got, err := c.Get(ctx, "r0001"); err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+			t.Errorf("got  %+v (%v)\nwant %+v", got, err, want)
+		}
+		if err := c.Rewrap(ctx, "r0001", []byte{1, 1}, []byte("late")); !errors.Is(err, recording.ErrConflict) {
+			t.Errorf("Rewrap of what changed = %v, want ErrConflict", err)
+		}
+		if err := c.Rewrap(ctx, "r0009", []byte{1}, []byte("new")); !errors.Is(err, recording.ErrNotFound) {
+			t.Errorf("Rewrap of nothing = %v, want ErrNotFound", err)
+		}
+		if err := c.Shred(ctx, "r0001", t0); err != nil {
+			t.Fatal(err)
+		}
+		for _, old := range [][]byte{[]byte("new"), nil, {}} { // no key comes back to what was destroyed
+			if err := c.Rewrap(ctx, "r0001", old, []byte("again")); !errors.Is(err, recording.ErrConflict) {
+				t.Errorf("Rewrap of a destroyed row = %v, want ErrConflict", err)
+			}
+		}
+		if got, err := c.Get(ctx, "r0001"); err != nil || len(got.WrappedKey) != 0 {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if got, err := c.Get(ctx, "r0002"); err != nil || !bytes.Equal(got.WrappedKey, []byte{1, 2}) {
+			t.Errorf("the other row: %+v, %v", got, err)
+		}
+		var wg sync.WaitGroup
+		errs := make(chan error, 8)
+		for n := range cap(errs) {
+			wg.Go(func() { errs <- c.Rewrap(ctx, "r0002", []byte{1, 2}, []byte{9, byte(n)}) })
+		}
+		wg.Wait()
+		close(errs)
+		won := 0
+		for err := range errs {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, recording.ErrConflict) {
+				t.Error(err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d of the same exchange won", won)
+		}
+	})
 	t.Run("lists are ordered, bounded and filtered", func(t *testing.T) {
 		c := open(t)
 		insert(t, c, entry(3), entry(1), entry(2), entry(4))

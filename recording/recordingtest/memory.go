@@ -1,6 +1,7 @@
 package recordingtest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/aes"
@@ -185,6 +186,22 @@ func (c *Catalog) Finish(_ context.Context, e recording.Entry) error {
 	return nil
 }
 
+// Rewrap exchanges the wrapped key of a row.
+func (c *Catalog) Rewrap(_ context.Context, id string, old, wrapped []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.m[id]
+	if !ok {
+		return recording.ErrNotFound
+	}
+	if e.State == recording.StateDestroyed || !bytes.Equal(e.WrappedKey, old) {
+		return recording.ErrConflict
+	}
+	e.WrappedKey = slices.Clone(wrapped)
+	c.m[id] = e
+	return nil
+}
+
 // Shred deletes key and metadata of a row.
 func (c *Catalog) Shred(_ context.Context, id string, at time.Time) error {
 	c.mu.Lock()
@@ -218,37 +235,70 @@ func clone(e recording.Entry) recording.Entry {
 	return e
 }
 
-// Keys is a recording.KeyWrapper and a recording.Signer whose keys follow from a number. Safe for concurrent use.
+// Keys is a recording.KeyWrapper, whose key has versions, and a recording.Signer, all of which follow from a number. Safe for concurrent use.
 type Keys struct {
-	aead    cipher.AEAD
+	seed    byte
 	private ed25519.PrivateKey
+
+	mu      sync.Mutex
+	current byte
+	keks    map[byte]cipher.AEAD
 }
+
+// ErrNoKey is what UnwrapKey returns when the version that is needed was destroyed.
+var ErrNoKey = errors.New("recordingtest: key version was destroyed")
 
 // NewKeys returns the Keys of a number: the same number, the same keys.
 func NewKeys(n byte) *Keys {
-	seed := make([]byte, 32)
-	for i := range seed {
-		seed[i] = n
-	}
+	k := &Keys{seed: n, private: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, 32)), keks: map[byte]cipher.AEAD{}}
+	k.Rotate()
+	return k
+}
+
+// Rotate makes a new version, the one in use from now on, and returns its number, from 1.
+func (k *Keys) Rotate() byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.current++
+	seed := bytes.Repeat([]byte{k.seed}, 32)
+	seed[0] ^= k.current - 1
 	block, err := aes.NewCipher(seed)
 	if err != nil {
 		panic(err) // 32 bytes are a key
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
+	if k.keks[k.current], err = cipher.NewGCMWithRandomNonce(block); err != nil {
 		panic(err)
 	}
-	return &Keys{aead: aead, private: ed25519.NewKeyFromSeed(seed)}
+	return k.current
 }
 
-// WrapKey wraps a key.
+// DestroyVersion destroys one version: what it wrapped is gone.
+func (k *Keys) DestroyVersion(version byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.keks, version)
+}
+
+// WrapKey wraps a key under the version in use.
 func (k *Keys) WrapKey(_ context.Context, dek, aad []byte) ([]byte, error) {
-	return k.aead.Seal(nil, nil, dek, aad), nil
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append(k.keks[k.current].Seal(nil, nil, dek, aad), k.current), nil
 }
 
-// UnwrapKey unwraps a key.
+// UnwrapKey unwraps a key. What a Keys without versions wrapped opens too.
 func (k *Keys) UnwrapKey(_ context.Context, wrapped, aad []byte) ([]byte, error) {
-	return k.aead.Open(nil, nil, wrapped, aad)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	version := byte(1)
+	if n := len(wrapped) - 1; n == 12+32+16 {
+		version, wrapped = wrapped[n], wrapped[:n]
+	}
+	kek := k.keks[version]
+	if kek == nil {
+		return nil, ErrNoKey
+	}
+	return kek.Open(nil, nil, wrapped, aad)
 }
 
 // Sign signs a message.

@@ -127,6 +127,22 @@ func (c *Catalog) Finish(ctx context.Context, e recording.Entry) error {
 	})
 }
 
+// Rewrap exchanges the wrapped key of a row if it still is old: recording.ErrConflict if it is not.
+func (c *Catalog) Rewrap(ctx context.Context, id string, old, wrapped []byte) error {
+	return c.db.Update(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE recording_entries SET wrapped_key = $3 WHERE id = $1 AND wrapped_key = $2 AND state <> $4`,
+			id, old, wrapped, int(recording.StateDestroyed))
+		if err == nil {
+			var found int
+			err = tx.QueryRowContext(ctx, `SELECT count(*) FROM recording_entries WHERE id = $1`, id).Scan(&found)
+			if err == nil && found == 0 {
+				return fmt.Errorf("%w: %s", recording.ErrNotFound, id)
+			}
+		}
+		return one(res, err, fmt.Errorf("%w: %s", recording.ErrConflict, id))
+	})
+}
+
 // Shred deletes key and metadata of a row. It returns nil only when they are gone from the database file and its log.
 func (c *Catalog) Shred(ctx context.Context, id string, at time.Time) error {
 	err := c.db.Update(ctx, func(tx *sql.Tx) error {

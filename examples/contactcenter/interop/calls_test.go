@@ -61,7 +61,7 @@ func TestBaresipCallsBaresip(t *testing.T) {
 			verdict := s.command("recordings", "verify", "--tenant", "acme", "--as", "auditor", rec.Recording)
 			require.True(t, strings.HasPrefix(verdict, "ok "), verdict)
 			wav := filepath.Join(t.TempDir(), "call.wav")
-			s.command("recordings", "export", "--tenant", "acme", "--as", "admin", "-o", wav, rec.Recording)
+			s.command("recordings", "export", "--tenant", "acme", "--as", "admin", "--reason", "test", "-o", wav, rec.Recording)
 			channels := readWAV(t, wav)
 			require.Len(t, channels, 2)
 			requireTone(t, middle(t, channels[0]), c.says, "left is the caller")
