@@ -1,0 +1,6 @@
+package vectors
+
+func manifestMissing(c *Case) {
+	c.What = "No manifest."
+	c.Row.Manifest, c.Row.Signature = nil, nil
+}

@@ -1,0 +1,7 @@
+package vectors
+
+func rowCountsMore(c *Case) {
+	c.What = "The row counts one segment more."
+	c.Expect = "truncated"
+	c.Row.Segments++
+}

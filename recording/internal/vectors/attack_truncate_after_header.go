@@ -1,0 +1,7 @@
+package vectors
+
+func truncateAfterHeader(c *Case) {
+	c.What = "Cut after the header."
+	c.Expect = "truncated"
+	c.Blob = c.Header
+}

@@ -1,0 +1,7 @@
+package vectors
+
+func truncateTrailer(c *Case) {
+	c.What = "Cut before the trailer."
+	c.Expect = "truncated"
+	c.Blob = c.bytes()[:len(c.bytes())-8]
+}
