@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,42 @@ func (c *Catalog) Finish(ctx context.Context, e recording.Entry) error {
 	return nil
 }
 
+// Rewrap exchanges the wrapped key in the primary, which decides who of several was first, and then in the secondary. If the secondary fails, the recording is
+// wrapped anew in one place only and the error says so: the old wrapping key must not be destroyed before another Rewrap, or Repair, succeeded.
+func (c *Catalog) Rewrap(ctx context.Context, id string, old, wrapped []byte) error {
+	if err := c.primary.Rewrap(ctx, id, old, wrapped); err != nil {
+		return err
+	}
+	if _, err := c.follow(ctx, id); err != nil {
+		return fmt.Errorf("recording/replica: secondary catalog: %w", err)
+	}
+	return nil
+}
+
+// follow gives the secondary's row the wrapped key of the primary's, whatever it was before: another exchange may have failed half-way. It returns whether
+// it changed anything. Of several at once each ends only when both places agree, so that none leaves an older key behind the other's newer one.
+func (c *Catalog) follow(ctx context.Context, id string) (changed bool, err error) {
+	for {
+		first, err := c.primary.Get(ctx, id)
+		if err != nil {
+			return changed, err
+		}
+		second, err := c.secondary.Get(ctx, id)
+		if err != nil {
+			return changed, err
+		}
+		if first.State == recording.StateDestroyed || second.State == recording.StateDestroyed || bytes.Equal(first.WrappedKey, second.WrappedKey) {
+			return changed, nil // no key comes back to what is destroyed
+		}
+		switch err := c.secondary.Rewrap(ctx, id, second.WrappedKey, first.WrappedKey); {
+		case err == nil:
+			changed = true
+		case !errors.Is(err, recording.ErrConflict):
+			return changed, err
+		}
+	}
+}
+
 // Shred destroys the keys in both places, each even if the other fails. Shredding again does the rest. ErrNotFound if neither place has the row.
 func (c *Catalog) Shred(ctx context.Context, id string, at time.Time) error {
 	err1, err2 := c.primary.Shred(ctx, id, at), c.secondary.Shred(ctx, id, at)
@@ -120,7 +157,7 @@ func (c *Catalog) repair(ctx context.Context, e recording.Entry) (bool, error) {
 	case destroyed:
 		return true, c.secondary.Shred(ctx, e.ID, e.Destroyed)
 	case !missing && (e.State == recording.StateOpen || there.State != recording.StateOpen):
-		return false, nil
+		return c.follow(ctx, e.ID)
 	}
 	if missing {
 		open := e
@@ -132,5 +169,9 @@ func (c *Catalog) repair(ctx context.Context, e recording.Entry) (bool, error) {
 	if e.State == recording.StateOpen {
 		return true, nil
 	}
-	return true, c.secondary.Finish(ctx, e)
+	if err := c.secondary.Finish(ctx, e); err != nil {
+		return true, err
+	}
+	_, err = c.follow(ctx, e.ID)
+	return true, err
 }
