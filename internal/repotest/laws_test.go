@@ -53,7 +53,7 @@ func TestConfigFieldsSayWhatZeroMeans(t *testing.T) {
 				}
 				checked++
 				if !strings.Contains(strings.ToLower(text), "required") && !strings.Contains(text, "If ") && !strings.Contains(text, "ero value") {
-					t.Errorf("%s: %s.%s does not say whether it is required or what zero means", s.fset.Position(f.Pos()), spec.Name.Name, f.Names[0].Name)
+					t.Errorf("%s: %s.%s does not say whether it is required or what zero means", s.fset.Position(f.Pos()), spec.Name.Name, f.Names)
 				}
 			}
 			return true

@@ -58,6 +58,7 @@ type Service struct {
 
 // Config describes a Store.
 type Config struct {
+	// Service is the bucket. Required.
 	Service
 	// Spool holds recordings until the bucket has them. It belongs to this Store alone. Required.
 	Spool *filestore.Store
