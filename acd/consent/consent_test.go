@@ -142,6 +142,23 @@ func TestWithdrawWaitsForWhatPasses(t *testing.T) {
 	require.True(t, withdrawn.Load())
 }
 
+// An old yes comes back after a no and a new yes: it is not what holds, nor when the new one has expired.
+func TestAnOldYesAfterANewOne(t *testing.T) {
+	var gate consent.Gate
+	at := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Minute) }
+	give := func(from, until int) error {
+		return gate.Grant(consent.Consent{User: "u", Session: "s", Purpose: consent.Analytics, GivenAt: at(from), Until: at(until)})
+	}
+	gate.Withdraw("u", "s", consent.Analytics, at(10))
+	require.NoError(t, give(11, 12))
+	require.ErrorIs(t, give(9, 100), consent.ErrNone)
+	require.False(t, gate.Allows("u", "s", consent.Analytics, at(20)))
+	for i := range 5000 { // the Gate makes room meanwhile
+		require.NoError(t, gate.Grant(consent.Consent{User: strconv.Itoa(i), Session: "s", Purpose: consent.Analytics, GivenAt: at(20), Until: at(21)}))
+	}
+	require.ErrorIs(t, give(9, 100), consent.ErrNone)
+}
+
 // What expired makes room; what did not is not thrown out.
 func TestGateIsBounded(t *testing.T) {
 	var gate consent.Gate

@@ -45,10 +45,18 @@ type key struct {
 	purpose       Purpose
 }
 
-// entry is a consent, or a withdrawal that older consents must not undo.
+// entry is a consent, and the last withdrawal, which older consents must not undo, not even after a newer one.
 type entry struct {
-	from, until time.Time
-	withdrawn   bool
+	from, until time.Time // of the consent; zero after a withdrawal
+	withdrawn   time.Time // zero: never
+}
+
+// forget is when nothing of an entry matters any more: a consent from before the withdrawal has expired by itself.
+func (e entry) forget() time.Time {
+	if end := e.withdrawn.Add(MaxAge); !e.withdrawn.IsZero() && end.After(e.until) {
+		return end
+	}
+	return e.until
 }
 
 // Gate knows who consented to what. The zero Gate refuses everything and is ready; it is safe for concurrent use and must not be copied. It has
@@ -69,7 +77,7 @@ func (g *Gate) Grant(c Consent) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old, known := g.entries[k]
-	if old.withdrawn && !c.GivenAt.After(old.from) {
+	if !old.withdrawn.IsZero() && !c.GivenAt.After(old.withdrawn) {
 		return fmt.Errorf("%w: it was withdrawn after %v", ErrNone, c.GivenAt)
 	}
 	if !known {
@@ -77,7 +85,7 @@ func (g *Gate) Grant(c Consent) error {
 			return err
 		}
 	}
-	g.entries[k] = entry{from: c.GivenAt, until: c.Until}
+	g.entries[k] = entry{from: c.GivenAt, until: c.Until, withdrawn: old.withdrawn}
 	return nil
 }
 
@@ -90,7 +98,7 @@ func (g *Gate) room(now time.Time) error {
 		return nil
 	}
 	for k, e := range g.entries {
-		if !now.Before(e.until) {
+		if !now.Before(e.forget()) {
 			delete(g.entries, k)
 		}
 	}
@@ -108,13 +116,15 @@ func (g *Gate) Withdraw(user, session string, p Purpose, at time.Time) {
 	defer g.mu.Unlock()
 	k := key{user, session, p}
 	if old, known := g.entries[k]; known {
-		if at.Before(old.from) { // clocks differ: what was known until now must not come back
-			at = old.from
+		for _, t := range []time.Time{old.from, old.withdrawn} {
+			if at.Before(t) { // clocks differ: what was known until now must not come back
+				at = t
+			}
 		}
 	} else if g.room(at) != nil {
 		return
 	}
-	g.entries[k] = entry{from: at, until: at.Add(MaxAge), withdrawn: true} // by then whatever was given before it has expired by itself
+	g.entries[k] = entry{withdrawn: at}
 }
 
 // Allows reports whether there is a consent that holds at a time.
@@ -126,7 +136,7 @@ func (g *Gate) Allows(user, session string, p Purpose, at time.Time) bool {
 
 func (g *Gate) allows(k key, at time.Time) bool {
 	e, ok := g.entries[k]
-	return ok && !e.withdrawn && !at.Before(e.from) && at.Before(e.until)
+	return ok && !at.Before(e.from) && at.Before(e.until)
 }
 
 // pass runs f if there is a consent, and keeps Withdraw waiting meanwhile.
