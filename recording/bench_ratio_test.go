@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -35,9 +37,15 @@ func TestBenchRatios(t *testing.T) {
 	ratio(t, "recording/write", "<=", 1.3, func() time.Duration { return benchVault(t, true, false) }, func() time.Duration { return benchRaw(t, true) })
 	ratio(t, "recording/write-nowhere", "<=", 1.3, func() time.Duration { return benchVault(t, false, false) }, func() time.Duration { return benchRaw(t, false) })
 	ratio(t, "recording/write-signed", "<=", 1.3, func() time.Duration { return benchVault(t, true, true) }, func() time.Duration { return benchRaw(t, true) })
-	long := benchLong(t)
-	ratio(t, "recording/bulk-read", "<=", 1/0.85, func() time.Duration { return benchVerify(t, long) }, func() time.Duration { return benchOpen(t, long) })
-	t.Logf("%d bytes per open two-party recording", benchMemory(t))
+	ratio(t, "recording/write-nowhere-signed", "<=", 1.3, func() time.Duration { return benchVault(t, false, true) }, func() time.Duration { return benchRaw(t, false) })
+	ratio(t, "recording/bulk-write", "<=", 1/0.85, func() time.Duration { return benchBulk(t) }, func() time.Duration { return benchSeal(t) })
+	long, signed := benchLong(t, false), benchLong(t, true)
+	ratio(t, "recording/bulk-read", "<=", 1/0.85, func() time.Duration { return benchVerify(t, long) }, func() time.Duration { return benchOpen(t, long, false) })
+	ratio(t, "recording/verify-signed", "<=", 1/0.85, func() time.Duration { return benchVerify(t, signed) }, func() time.Duration { return benchOpen(t, signed, true) })
+	took := benchVerify(t, signed)
+	fmt.Printf("figure recording/verify-signed %.2f GB/s goal >= 1\n", float64(signed.bytes)/took.Seconds()/1e9)
+	fmt.Printf("figure recording/seek %.3f ms goal <= 1\n", float64(benchSeek(t))/1e6)
+	fmt.Printf("figure recording/memory %d bytes per open two-party recording goal <= 40000\n", benchMemory(t))
 }
 
 // ratio prints the median of alternating runs of ours and the baseline.
@@ -177,9 +185,14 @@ type long struct {
 	bytes int
 }
 
-func benchLong(t *testing.T) long {
+func benchLong(t *testing.T, signed bool) long {
 	t.Helper()
-	k := newKit(t, func(c *recording.Config) { c.Signer = nil; c.MaxQueued = 1 << 30 })
+	k := newKit(t, func(c *recording.Config) {
+		c.MaxQueued = 1 << 30
+		if !signed {
+			c.Signer = nil
+		}
+	})
 	tr := k.create(t, "long")
 	a, b, frame := tr.PartyAt(0, 0), tr.PartyAt(1, 0), make([]byte, 160)
 	for n := range 50 * 3600 {
@@ -201,8 +214,89 @@ func benchVerify(t *testing.T, l long) time.Duration {
 	})
 }
 
-// benchOpen copies and opens as many bytes in pieces of 8 000.
-func benchOpen(t *testing.T, l long) time.Duration {
+// bulkPiece is the plaintext of a segment of two parties.
+const bulkPiece = 2 * benchPiece
+
+// benchBulk records an hour of two parties as fast as it goes, in the largest frames there are.
+func benchBulk(t *testing.T) time.Duration {
+	t.Helper()
+	k := newKit(t, func(c *recording.Config) { c.Blobs = nowhere{}; c.Signer = nil; c.MaxQueued = 1 << 30 })
+	tr := k.create(t, "bulk")
+	a, b, frame := tr.PartyAt(0, 0), tr.PartyAt(1, 0), make([]byte, 2000)
+	return cpu(func() {
+		for n := range 4 * 3600 {
+			at := time.Duration(n) * 250 * time.Millisecond
+			a.WriteFrame(at, recording.PCMU, frame)
+			b.WriteFrame(at, recording.PCMU, frame)
+			for n%64 == 0 && k.vault.Stats().Queued > 1<<20 { // no faster than it is written: a call is not
+				<-time.After(100 * time.Microsecond)
+			}
+		}
+		for k.vault.Stats().Queued > 0 {
+			<-time.After(time.Millisecond)
+		}
+	})
+}
+
+// benchSeal copies as many bytes into a piece and seals it.
+func benchSeal(t *testing.T) time.Duration {
+	t.Helper()
+	block, err := aes.NewCipher(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame, piece, out := make([]byte, 2000), make([]byte, 0, bulkPiece), make([]byte, 0, bulkPiece+16)
+	var nonce [12]byte
+	return cpu(func() {
+		for n := range 2 * 4 * 3600 {
+			if piece = append(piece, frame...); len(piece) == bulkPiece {
+				binary.BigEndian.PutUint64(nonce[4:], uint64(n))
+				out = aead.Seal(out[:0], nonce[:], piece, nil)
+				piece = piece[:0]
+			}
+		}
+	})
+}
+
+// benchSeek returns how long it takes to hear a second of a recording of four hours, in a file, picked at random; opened already.
+func benchSeek(t *testing.T) time.Duration {
+	t.Helper()
+	blobs, err := filestore.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newKit(t, func(c *recording.Config) { c.Blobs, c.MaxQueued, c.Bulk.Bytes = blobs, 1<<30, 1<<50 })
+	tr := k.create(t, "long")
+	a, b, frame := tr.PartyAt(0, 0), tr.PartyAt(1, 0), make([]byte, 160)
+	for n := range 4 * 3600 * 50 {
+		at := time.Duration(n) * 20 * time.Millisecond
+		a.WriteFrame(at, recording.PCMU, frame)
+		b.WriteFrame(at, recording.PCMU, frame)
+	}
+	closeTrack(t, tr)
+	p, err := k.access(t).Open(context.Background(), "long")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	pcm := make([]int16, 160)
+	const seeks = 1000
+	return cpu(func() {
+		for range seeks {
+			if _, err := p.ReadPCM(rnd.IntN(2), pcm, int64(rnd.IntN(4*3600))*recording.SampleRate); err != nil {
+				t.Error(err)
+			}
+		}
+	}) / seeks
+}
+
+// benchOpen copies, hashes if asked, and opens as many bytes in pieces of a segment.
+func benchOpen(t *testing.T, l long, hash bool) time.Duration {
 	t.Helper()
 	block, err := aes.NewCipher(make([]byte, 32))
 	if err != nil {
@@ -213,7 +307,7 @@ func benchOpen(t *testing.T, l long) time.Duration {
 		t.Fatal(err)
 	}
 	nonce := make([]byte, 12)
-	sealed := aead.Seal(nil, nonce, make([]byte, benchPiece), nil)
+	sealed := aead.Seal(nil, nonce, make([]byte, bulkPiece), nil)
 	blob := make([]byte, 0, l.bytes)
 	for len(blob)+len(sealed) <= l.bytes {
 		blob = append(blob, sealed...)
@@ -223,6 +317,9 @@ func benchOpen(t *testing.T, l long) time.Duration {
 		blob := slices.Clone(blob) // as the store in memory does for ours
 		for len(blob) > 0 {
 			copy(piece, blob)
+			if hash {
+				_ = sha256.Sum256(piece)
+			}
 			if _, err := aead.Open(piece[:0], nonce, piece, nil); err != nil {
 				t.Error(err)
 			}

@@ -120,7 +120,7 @@ func crash(t *testing.T, dir string, after int) {
 func TestCrashMidCall(t *testing.T) {
 	control.Proves(t, "ATR-04")
 	ctx := context.Background()
-	for round := range 5 {
+	for round := range 3 {
 		dir := t.TempDir()
 		crash(t, dir, round*20_000)
 		files := scanForCanary(t, dir)

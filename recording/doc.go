@@ -2,19 +2,23 @@
 // whole or provably not.
 //
 // A [Vault] makes one [Track] per call. The two media goroutines of a call hand their coded frames to a [Party] each; that never blocks and allocates
-// nothing. Every second of the call becomes one encrypted segment. [Vault.For] gives the [Access] of one actor: list, listen, export, verify, destroy.
-// FORMAT.md beside this file specifies the container.
+// nothing. Every second of the call becomes one encrypted segment. [Vault.For] gives the [Access] of one actor: list, listen, export, seal, prove, verify,
+// rewrap, destroy. [PlaybackHandler] plays over HTTP. A [Recipient] outside opens what [Access.Seal] wrote with a key of its own and [OpenSealed], without the
+// Vault. FORMAT.md beside this file specifies the container; testdata/vectors holds a recording for each way to be wrong.
 //
 // # Security
 //
-// Each recording has a random key of its own. The key, wrapped by the KeyWrapper, is kept in the catalog and nowhere else, so destroying the catalog's
-// row shreds every copy of the recording, backups of the blobs included. Plaintext exists in memory only, and is zeroed when it was encrypted or read.
-// Flipping, cutting, swapping, dropping, repeating, appending or exchanging anything between recordings is found; reading stops before the first bad
-// byte, and [Access.Export] writes nothing at all unless everything it is about to write was checked. What a crash cut off is reported as incomplete,
-// never as complete.
+// Each recording has a random key of its own, bound to its owner, ID, purpose, region and environment ([Place]). The key, wrapped by the KeyWrapper and for
+// recipients, is kept in the catalog and nowhere else, so destroying the catalog's row shreds every copy of the recording, backups of the blobs included;
+// what was sealed for recipients is theirs. Plaintext exists in memory only, and is zeroed when it was encrypted or read. Flipping, cutting, swapping,
+// dropping, repeating, appending or exchanging anything between recordings, owners or environments is found. Listening checks the end of a recording when it
+// is opened and each segment when it is reached, and stops before the first bad byte; [Access.Export], [Access.Seal] and [Access.Prove] let nothing out
+// unless all of the recording was checked, and [Access.Verify] checks all and names the first bad segment. What a crash cut off is reported as incomplete,
+// never as complete. With a [Signer] a hash tree over the segments is signed, so that one part can be proved without the rest.
 //
-// Every verb of Access is asked of the actor's Authorizer and recorded with its Auditor before a byte leaves; if either fails, nothing happens. The
-// recording's metadata (call, parties, attributes) is encrypted under the recording's key too.
+// Every verb of Access is asked of the actor's Authorizer and recorded with its Auditor before a byte leaves; if either fails, nothing happens. Verbs that
+// let audio out need a reason ([Access.Because]) and count for [Bulk]: whoever takes too much is stopped and reported. The recording's metadata (call,
+// parties, attributes) is encrypted under the recording's key too.
 //
 // # Goroutines
 //
@@ -23,6 +27,7 @@
 //
 // # Importing alone
 //
-// Standard library only: no SIP, no database driver. Blobs and catalog are ports; packages filestore and sqlstore beside it fit, and package
-// recordingtest holds their conformance suites. One Vault serves one tenant; its stores and keys are handed in already scoped.
+// Standard library only: no SIP, no database driver, no codec but G.711; others come in through [Decoder]. Blobs and catalog are ports; packages filestore
+// and sqlstore beside it fit, and package recordingtest holds their conformance suites. One Vault serves one owner; its stores and keys are handed in
+// already scoped.
 package recording

@@ -22,11 +22,9 @@ type Request struct {
 // right, the reason and the audit log are the control, not the header. Each request is authorised, recorded and counted for Config.Bulk; a segment that is
 // not what was written cuts the answer off.
 func PlaybackHandler(resolve func(*http.Request) (Request, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		w := &transient{ResponseWriter: out}
 		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
@@ -48,6 +46,33 @@ func PlaybackHandler(resolve func(*http.Request) (Request, error)) http.Handler 
 		}
 	})
 }
+
+// transient says no-store whatever else was said: net/http takes Cache-Control off some of its errors.
+type transient struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// WriteHeader sends the headers.
+func (t *transient) WriteHeader(status int) {
+	t.begun = true
+	h := t.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// Write sends a part of the body.
+func (t *transient) Write(b []byte) (int, error) {
+	if !t.begun {
+		t.WriteHeader(http.StatusOK)
+	}
+	return t.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (t *transient) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // play answers, or returns an error with nothing written.
 func (q Request) play(ctx context.Context, w http.ResponseWriter, r *http.Request, action, disposition string) error {

@@ -9,7 +9,11 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDirEnv); dir != "" {
-		recordUntilKilled(dir) // this process is the child of TestCrashMidCall
+		if os.Getenv(crashManyEnv) != "" {
+			recordManyUntilKilled(dir) // the child of TestKilledAHundredTimes
+			return
+		}
+		recordUntilKilled(dir) // the child of TestCrashMidCall
 		return
 	}
 	leaktest.Main(m)

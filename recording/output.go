@@ -83,12 +83,7 @@ func (v *Vault) process(j *job) {
 			v.writeErrors.Add(1)
 		}
 	}
-	for _, p := range j.parts {
-		if p != nil {
-			p.reset()
-			v.parts.Put(p)
-		}
-	}
+	v.recycle(j)
 	if j.last {
 		t.outcome = err
 		close(t.done)
@@ -97,17 +92,22 @@ func (v *Vault) process(j *job) {
 
 // drop counts what a job held and keeps its marks for the next.
 func (t *Track) drop(j *job) {
-	var frames uint64
-	for _, p := range j.parts {
-		if p != nil {
-			frames += p.frames
-		}
-	}
 	t.mu.Lock()
-	t.dropLocked(frames, j.from, j.to)
+	t.dropLocked(j)
 	t.mu.Unlock()
 	if len(t.out.marks)+len(j.marks) <= maxMarks {
 		t.out.marks = append(t.out.marks, j.marks...)
+	}
+}
+
+// recycle zeroes what a job held, which was audio, and keeps the memory.
+func (v *Vault) recycle(j *job) {
+	for i := range j.parts {
+		if p := &j.parts[i]; p.data != nil {
+			clear(p.bytes())
+			v.parts.Put(p.data)
+			p.data = nil
+		}
 	}
 }
 
@@ -118,9 +118,9 @@ func (v *Vault) write(j *job) error {
 	begun := len(out)
 	out = append(append(out, o.marks...), j.marks...)
 	e := entry{marks: len(out) > begun}
-	for _, p := range j.parts {
-		if p != nil {
-			out = append(out, p.buf...)
+	for i := range j.parts {
+		if p := &j.parts[i]; p.data != nil {
+			out = append(out, p.bytes()...)
 			span(&e.from, &e.to, uint32(p.first), uint32(p.end))
 		}
 	}

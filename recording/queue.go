@@ -2,25 +2,20 @@ package recording
 
 import "sync"
 
-// part is up to a second of one party's records.
-type part struct {
-	buf    []byte
-	first  int64 // tick of the first audio in it
-	run    int   // where the header of the run being extended is; -1 if none
-	end    int64 // tick at which that run ends
-	code   byte
-	frames uint64
+// piece is up to a second of one party's records, on its way to the writer.
+type piece struct {
+	data       *[partBytes]byte // nil if there is none
+	n          int32            // bytes of it
+	frames     uint32
+	first, end int64 // ticks
 }
 
-func (p *part) reset() {
-	clear(p.buf) // it held audio
-	p.buf, p.run, p.frames = p.buf[:0], -1, 0
-}
+func (p piece) bytes() []byte { return p.data[:p.n] }
 
 // job is one segment to encrypt and write.
 type job struct {
 	track *Track
-	parts [MaxParties]*part
+	parts [MaxParties]piece
 	marks []byte
 	from  int64 // ticks that the audio lies between, for what must be dropped
 	to    int64

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringfence/ringfence/internal/control"
 	"github.com/ringfence/ringfence/recording"
 	"github.com/ringfence/ringfence/recording/recordingtest"
 )
@@ -53,6 +54,7 @@ func (k *kit) refused(t *testing.T, v *recording.Vault, what string, id string, 
 
 // With and without a signer every change to a finished recording is refused: nothing is exported, and Verify names the place.
 func TestEveryMutationIsRefused(t *testing.T) {
+	control.Proves(t, "ATR-05")
 	for _, signed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("signed %v", signed), func(t *testing.T) {
 			k := newKit(t, func(c *recording.Config) {

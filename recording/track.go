@@ -12,34 +12,27 @@ import (
 
 // Track is a recording being made. Safe for concurrent use.
 type Track struct {
-	// What every frame touches comes first and together: with a thousand tracks the cost of a frame is the cost of fetching this.
-	mu      sync.Mutex
-	closed  bool
-	paused  bool
-	parties uint8
-	end     int64 // latest tick stored or dropped so far
-	stats   TrackStats
-	lanes   [MaxParties]lane
+	// What every frame touches: a cache line for each party, lying together: with a thousand tracks the cost of a frame is the cost of fetching this.
+	lanes []lane
 
-	gap       gap
+	mu        sync.Mutex // before any lane's
+	closed    bool
+	paused    bool
 	discarded bool
-	outcome   error         // of the last job; read after done is closed
-	done      chan struct{} // closed by the writer after the track's last job
-	settled   sync.Once
-	endErr    error
+	parties   uint8
+	end       int64      // latest tick stored or dropped up to the last flush
+	stats     TrackStats // Frames without those pending
+
+	gap     gap
+	outcome error         // of the last job; read after done is closed
+	done    chan struct{} // closed by the writer after the track's last job
+	settled sync.Once
+	endErr  error
 
 	v     *Vault
 	entry Entry
 	start time.Time // the zero of all time stamps
 	out   output    // the writer's side
-}
-
-// lane is one party of a track.
-type lane struct {
-	part   *part // pending; nil while empty
-	end    int64 // tick at which its audio ends so far: what claims to be before it is moved or not stored
-	since  int64 // tick of the last resume or unmask: frames that claim to be older are withheld
-	masked bool
 }
 
 // gap collects what was dropped since the last segment that was taken.
@@ -59,7 +52,11 @@ type TrackStats struct {
 }
 
 func newTrack(v *Vault, e Entry, b *box, header []byte, start time.Time, parties int) *Track {
-	return &Track{v: v, entry: e, start: start, parties: uint8(parties), out: output{box: b, header: header}, done: make(chan struct{})}
+	t := &Track{lanes: make([]lane, parties), v: v, entry: e, start: start, parties: uint8(parties), out: output{box: b, header: header}, done: make(chan struct{})}
+	for i := range t.lanes {
+		t.lanes[i].party, t.lanes[i].run = byte(i), -1
+	}
+	return t
 }
 
 // begin makes the blob and writes its header.
@@ -87,9 +84,13 @@ func (t *Track) Created() time.Time { return t.entry.Created }
 
 // Stats returns what became of the frames so far.
 func (t *Track) Stats() TrackStats {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.stats
+	t.lock()
+	defer t.unlock()
+	out := t.stats
+	for i := range t.parties {
+		out.Frames += uint64(t.lanes[i].frames)
+	}
+	return out
 }
 
 // elapsed returns the tick it is now.
@@ -104,13 +105,13 @@ func (t *Track) PartyAt(i int, offset time.Duration) *Party {
 	if i < 0 || i >= int(t.parties) {
 		panic(fmt.Sprintf("recording: party %d of %d", i, t.parties))
 	}
-	return &Party{t: t, i: i, offset: max(0, int64(offset/tick))}
+	return &Party{lane: &t.lanes[i], t: t, offset: max(0, int64(offset/tick))}
 }
 
 // Party is one side of a recording.
 type Party struct {
+	lane   *lane
 	t      *Track
-	i      int
 	offset int64
 }
 
@@ -120,94 +121,90 @@ type Party struct {
 // It never waits for a disk and allocates nothing. What cannot be stored is dropped and counted in TrackStats. It may be called from one goroutine per
 // Party at a time.
 func (p *Party) WriteFrame(at time.Duration, codec string, payload []byte) {
-	code, ok := codecOf(codec)
 	var ticks int64
-	if ok = ok && len(payload) > 0 && len(payload) <= MaxFrame && at >= 0 && at <= MaxLength; ok {
+	code, ok := codecOf(codec)
+	if ok && len(payload) > 0 && len(payload) <= MaxFrame && at >= 0 && at <= MaxLength {
 		ticks = duration(code, payload)
 	}
 	pos := p.offset + int64(at/tick)
-	t, l := p.t, &p.t.lanes[p.i]
+	for {
+		p.lane.mu.Lock()
+		outcome := p.lane.store(pos, ticks, code, payload)
+		if outcome == needsRoom {
+			p.lane.data = p.t.v.parts.Get().(*[partBytes]byte)
+			outcome = p.lane.store(pos, ticks, code, payload)
+		}
+		p.lane.mu.Unlock()
+		switch outcome {
+		case stored:
+			return
+		case full:
+			p.t.flush() // and again: another tap of the party may have filled it meanwhile
+			continue
+		}
+		p.t.count(outcome)
+		return
+	}
+}
+
+// count counts a frame that is not stored.
+func (t *Track) count(o outcome) {
 	t.mu.Lock()
-	switch {
-	case t.closed:
+	defer t.mu.Unlock()
+	switch o {
+	case late:
 		t.stats.Late++
-	case ticks == 0 || pos > int64(MaxLength/tick):
-		t.stats.Unsupported++
-	case t.paused || l.masked || pos < l.since:
-		// A frame that comes after the resume and claims to be from before it may be from the pause: a delayed packet must not smuggle in what the
-		// pause was for.
+	case withheld:
 		t.stats.Withheld++
+	case repeated:
+		t.stats.Repeated++
 	default:
-		t.storeLocked(l, p.i, pos, ticks, code, payload)
+		t.stats.Unsupported++
+	}
+}
+
+// lock takes the track and all its parties, so that nothing is stored meanwhile.
+func (t *Track) lock() {
+	t.mu.Lock()
+	for i := range t.parties {
+		t.lanes[i].mu.Lock()
+	}
+}
+
+func (t *Track) unlock() {
+	for i := range t.parties {
+		t.lanes[i].mu.Unlock()
 	}
 	t.mu.Unlock()
 }
 
-// storeLocked puts a frame behind what its party has said so far. Audio of a party never overlaps, so that any of it can be found without reading the rest.
-func (t *Track) storeLocked(l *lane, i int, pos, ticks int64, code byte, payload []byte) {
-	if over := l.end - pos; over > 0 {
-		switch {
-		case over <= overlapSlack: // jitter
-			pos = l.end
-		case over >= ticks || framed(code):
-			t.stats.Repeated++
-			return
-		default: // one tick, one byte
-			payload = payload[over:]
-			pos, ticks = l.end, ticks-over
-		}
-	}
-	p := l.part
-	// All parties go into one segment, so that a crash costs no party more than a second, whoever spoke.
-	if p != nil && (pos+ticks-p.first > segmentTicks || len(p.buf)+recordHeader+frameHead+len(payload) > cap(p.buf)) {
+// flush hands what is pending to the writer. All parties go into one segment, so that a crash costs no party more than a second, whoever spoke.
+func (t *Track) flush() {
+	t.lock()
+	defer t.unlock()
+	if !t.closed {
 		t.flushLocked()
-		p = l.part
 	}
-	if p == nil {
-		p = t.v.parts.Get().(*part)
-		l.part = p
-	}
-	if len(p.buf) == 0 {
-		p.run, p.first = -1, pos
-	}
-	follows := p.run >= 0 && p.code == code && pos-p.end < runSlack
-	if follows {
-		pos = p.end
-	}
-	if pos+ticks > maxTick {
-		t.stats.Unsupported++
-		return
-	}
-	if !follows {
-		kind := byte(kindAudio)
-		if framed(code) {
-			kind = kindFrames
-		}
-		p.run, p.code = len(p.buf), code
-		p.buf = appendRecord(p.buf, record{kind: kind, party: byte(i), code: code, at: uint32(pos)})
-	}
-	if framed(code) {
-		p.buf = appendFrame(p.buf, ticks, payload)
-	} else {
-		p.buf = append(p.buf, payload...)
-	}
-	binary.BigEndian.PutUint32(p.buf[p.run+8:], uint32(len(p.buf)-p.run-recordHeader))
-	p.end = pos + ticks
-	l.end = p.end
-	p.frames++
-	t.stats.Frames++
-	t.end = max(t.end, p.end)
 }
 
 // flushLocked hands what is pending to the writer, or drops it and counts it if too much is waiting already.
 func (t *Track) flushLocked() { t.handOverLocked(t.jobLocked(), false) }
 
+// jobLocked takes what is pending.
 func (t *Track) jobLocked(marks ...record) job {
-	j := job{track: t, from: t.end, to: t.end}
+	j := job{track: t}
 	for i := range t.parties {
-		if p := t.lanes[i].part; p != nil && len(p.buf) > 0 {
+		l := &t.lanes[i]
+		t.end = max(t.end, l.end)
+		if p := l.take(); p.data != nil {
 			j.parts[i] = p
 			j.cost += partBytes
+			t.stats.Frames += uint64(p.frames)
+		}
+	}
+	j.from, j.to = t.end, t.end
+	for _, p := range j.parts {
+		if p.data != nil {
 			j.from = min(j.from, p.first)
 		}
 	}
@@ -221,37 +218,34 @@ func (t *Track) jobLocked(marks ...record) job {
 	return j
 }
 
-func (t *Track) handOverLocked(j job, forced bool) bool {
+func (t *Track) handOverLocked(j job, forced bool) {
 	if j.cost == 0 && !j.last {
-		return true
+		return
 	}
-	taken := t.v.queue.put(j, forced)
-	for i, p := range j.parts {
-		switch {
-		case p == nil:
-		case taken:
-			t.lanes[i].part = nil
-		default:
-			t.dropLocked(p.frames, j.from, j.to)
-			p.reset()
-		}
-	}
-	if taken {
+	if t.v.queue.put(j, forced) {
 		t.gap = gap{}
+		return
 	}
-	return taken
+	t.dropLocked(&j)
+	t.v.recycle(&j)
 }
 
 // dropLocked counts frames that will not be stored and remembers them for the next MarkLost.
-func (t *Track) dropLocked(frames uint64, from, to int64) {
+func (t *Track) dropLocked(j *job) {
+	var frames uint64
+	for _, p := range j.parts {
+		if p.data != nil {
+			frames += uint64(p.frames)
+		}
+	}
 	if frames == 0 {
 		return
 	}
 	if t.gap.frames == 0 {
-		t.gap.from, t.gap.to = from, to
+		t.gap.from, t.gap.to = j.from, j.to
 	}
 	t.gap.frames += frames
-	t.gap.from, t.gap.to = min(t.gap.from, from), max(t.gap.to, to)
+	t.gap.from, t.gap.to = min(t.gap.from, j.from), max(t.gap.to, j.to)
 	t.stats.Frames -= frames
 	t.stats.Lost += frames
 	t.v.lost.Add(frames)
@@ -290,21 +284,17 @@ func (t *Track) abandon(ctx context.Context) error {
 // recording is discarded all the same and the error returned. If ctx ends first, its error is returned; the key is gone by then unless the catalog failed,
 // and Vault.Close erases the blob. ErrClosed after Close: then it is Access.Destroy's.
 func (t *Track) Discard(ctx context.Context, reason string) error {
-	t.mu.Lock()
+	t.lock()
 	if t.closed {
-		t.mu.Unlock()
+		t.unlock()
 		return ErrClosed
 	}
-	t.closed, t.discarded = true, true
-	for i := range t.lanes {
-		if p := t.lanes[i].part; p != nil {
-			p.reset()
-			t.v.parts.Put(p)
-			t.lanes[i].part = nil
-		}
-	}
+	t.discarded = true
+	t.endLocked()
+	j := t.jobLocked()
+	t.v.recycle(&j)
 	t.handOverLocked(job{track: t, last: true}, true)
-	t.mu.Unlock()
+	t.unlock()
 	id, v := t.entry.ID, t.v
 	err := v.cfg.Auditor.Audit(ctx, ActionDiscard, id, slog.String("reason", reason))
 	if err != nil {
@@ -324,16 +314,24 @@ func (t *Track) Discard(ctx context.Context, reason string) error {
 
 // stop takes no more frames and hands over the last job. It returns false if that was done before.
 func (t *Track) stop(final bool) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.lock()
+	defer t.unlock()
 	if t.closed {
 		return false
 	}
-	t.closed = true
+	t.endLocked()
 	j := t.jobLocked()
 	j.last, j.final = true, final
 	t.handOverLocked(j, true) // cannot be refused: the vault ends its tracks before it closes the queue
 	return true
+}
+
+// endLocked takes no more frames.
+func (t *Track) endLocked() {
+	t.closed = true
+	for i := range t.lanes {
+		t.lanes[i].gate |= gateClosed
+	}
 }
 
 func (t *Track) isDiscarded() bool {

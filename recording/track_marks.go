@@ -8,13 +8,16 @@ import (
 // Pause stops storing. When it returns, no frame that is handed in is stored until Resume, whichever Party it comes through, and the recording has a mark.
 // Pausing twice is pausing once. ErrClosed after Close.
 func (t *Track) Pause() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.lock()
+	defer t.unlock()
 	if t.closed {
 		return ErrClosed
 	}
 	if !t.paused {
 		t.paused = true
+		for i := range t.lanes {
+			t.lanes[i].gate |= gatePaused
+		}
 		t.markLocked(MarkPause, noParty, "")
 	}
 	return nil
@@ -22,15 +25,17 @@ func (t *Track) Pause() error {
 
 // Resume starts storing again, frames from now on. Parties that are masked stay masked. ErrClosed after Close.
 func (t *Track) Resume() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.lock()
+	defer t.unlock()
 	if t.closed {
 		return ErrClosed
 	}
 	if t.paused {
 		t.paused = false
 		for i := range t.lanes {
-			t.lanes[i].since = max(t.lanes[i].since, t.elapsed())
+			l := &t.lanes[i]
+			l.gate &^= gatePaused
+			l.since = max(l.since, t.elapsed())
 		}
 		t.markLocked(MarkResume, noParty, "")
 	}
@@ -45,8 +50,8 @@ func (t *Track) Mask(party int) error { return t.mask(party, true) }
 func (t *Track) Unmask(party int) error { return t.mask(party, false) }
 
 func (t *Track) mask(party int, masked bool) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.lock()
+	defer t.unlock()
 	if party < 0 || party >= int(t.parties) {
 		return fmt.Errorf("%w: party %d", ErrInvalid, party)
 	}
@@ -54,16 +59,16 @@ func (t *Track) mask(party int, masked bool) error {
 		return ErrClosed
 	}
 	l := &t.lanes[party]
-	if l.masked == masked {
-		return nil
-	}
-	l.masked = masked
-	if masked {
+	switch {
+	case masked == (l.gate&gateMasked != 0):
+	case masked:
+		l.gate |= gateMasked
 		t.markLocked(MarkMask, byte(party), "")
-		return nil
+	default:
+		l.gate &^= gateMasked
+		l.since = max(l.since, t.elapsed())
+		t.markLocked(MarkUnmask, byte(party), "")
 	}
-	l.since = max(l.since, t.elapsed())
-	t.markLocked(MarkUnmask, byte(party), "")
 	return nil
 }
 
@@ -77,8 +82,8 @@ func (t *Track) MarkParty(party int, kind MarkKind, text string) error {
 	if !kind.callers() || len(text) > maxText || !utf8.ValidString(text) || party < -1 || party >= int(t.parties) {
 		return fmt.Errorf("%w: mark", ErrInvalid)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.lock()
+	defer t.unlock()
 	if t.closed {
 		return ErrClosed
 	}

@@ -243,6 +243,32 @@ func TestWriteFrameDoesNotAllocate(t *testing.T) {
 	closeTrack(t, tr)
 }
 
+// Nor does a whole segment, hashed into the tree, in the steady state.
+func TestSegmentDoesNotAllocate(t *testing.T) {
+	k := newKit(t, func(c *recording.Config) { c.Blobs = nowhere{} })
+	tr := k.create(t, "r1")
+	a, b := tr.PartyAt(0, 0), tr.PartyAt(1, 0)
+	frame := make([]byte, 160)
+	n := 0
+	second := func() {
+		for range 50 {
+			a.WriteFrame(time.Duration(n)*20*time.Millisecond, recording.PCMU, frame)
+			b.WriteFrame(time.Duration(n)*20*time.Millisecond, recording.PCMU, frame)
+			n++
+		}
+		for k.vault.Stats().Queued > 0 {
+			runtime.Gosched()
+		}
+	}
+	for range 300 {
+		second()
+	}
+	if got := testing.AllocsPerRun(1000, second); got != 0 && !raceEnabled {
+		t.Errorf("%v allocations per segment", got)
+	}
+	closeTrack(t, tr)
+}
+
 // nowhere is a disk that takes everything at once.
 type nowhere struct{}
 

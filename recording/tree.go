@@ -18,25 +18,27 @@ type digest = [hashBytes]byte
 
 // hasher computes leaves and nodes without allocating. Not safe for concurrent use.
 type hasher struct {
-	h      hash.Hash
-	prefix [1]byte
-	sum    []byte
+	h   hash.Hash
+	in  [1 + 2*hashBytes]byte // of a node
+	sum []byte
 }
 
 func newHasher() *hasher { return &hasher{h: sha256.New(), sum: make([]byte, 0, hashBytes)} }
 
-func (h *hasher) leaf(segment []byte) digest { return h.hash(leafPrefix, segment, nil) }
-
-func (h *hasher) node(left, right *digest) digest { return h.hash(nodePrefix, left[:], right[:]) }
-
-func (h *hasher) hash(prefix byte, a, b []byte) digest {
+func (h *hasher) leaf(segment []byte) digest {
+	h.in[0] = leafPrefix
 	h.h.Reset()
-	h.prefix[0] = prefix
-	h.h.Write(h.prefix[:])
-	h.h.Write(a)
-	h.h.Write(b)
+	h.h.Write(h.in[:1])
+	h.h.Write(segment)
 	h.sum = h.h.Sum(h.sum[:0])
 	return digest(h.sum)
+}
+
+func (h *hasher) node(left, right *digest) digest {
+	h.in[0] = nodePrefix
+	copy(h.in[1:], left[:])
+	copy(h.in[1+hashBytes:], right[:])
+	return sha256.Sum256(h.in[:])
 }
 
 // tree is the state from which the root follows: the roots of the perfect subtrees of the leaves so far, the largest first. One per open recording.

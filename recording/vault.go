@@ -33,7 +33,7 @@ const (
 type Vault struct {
 	cfg   Config
 	queue *queue
-	parts sync.Pool // *part
+	parts sync.Pool // *[partBytes]byte, zeroed
 
 	mu     sync.Mutex
 	open   map[string]*Track
@@ -58,7 +58,7 @@ func New(cfg Config) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{cfg: cfg, open: map[string]*Track{}, queue: newQueue(cfg.MaxQueued), bulk: newBulk(cfg.Bulk), hash: newHasher()}
-	v.parts.New = func() any { return &part{buf: make([]byte, 0, partBytes)} }
+	v.parts.New = func() any { return new([partBytes]byte) }
 	// Close closes the queue, which ends run, and waits for it.
 	go v.queue.run(v.process)
 	return v, nil

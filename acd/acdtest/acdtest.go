@@ -10,7 +10,7 @@
 //
 // # Importing alone
 //
-// acdtest imports acd and the standard library.
+// acdtest imports acd, acd/report and the standard library.
 package acdtest
 
 import (

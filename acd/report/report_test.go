@@ -70,12 +70,16 @@ func TestDefinitions(t *testing.T) {
 	require.NoError(t, err)
 	r := tally.Report(end)
 	q := report.Waits{
-		Entered: 6, Answered: 2, Abandoned: 2, ShortAbandoned: 1, Overflowed: 1, Waiting: 1, InTarget: 1,
-		TotalAnswer: 80 * time.Second, LongestWait: 90 * time.Second, CurrentWait: 90 * time.Second, Offers: 3, NoAnswer: 1,
+		Entered: 6, Contacts: 6, Answered: 2, Abandoned: 2, ShortAbandoned: 1, AbandonedInTarget: 2, Overflowed: 1, Waiting: 1, InTarget: 1,
+		TotalAnswer: 80 * time.Second, TotalAbandon: 9 * time.Second, LongestWait: 90 * time.Second, CurrentWait: 90 * time.Second,
+		AnsweredWithin: report.Histogram{3: 1, 6: 1}, AbandonedWithin: report.Histogram{0: 2},
+		Offers: 3, NoAnswer: 1, Handled: 1, TalkTime: 10 * time.Second, Agents: 1,
 	}
 	require.Equal(t, report.Report{
-		At: end, Arrived: 7, Answered: 2, Abandoned: 2, Overflowed: 1, IVREnded: 1, Open: 1, Talking: 1,
-		All: q, Queues: map[string]report.Waits{"q": q}, Agents: map[acd.AgentState]int{acd.Talking: 1},
+		At: end, Totals: report.Totals{Arrived: 7, Answered: 2, Abandoned: 2, Overflowed: 1, IVREnded: 1}, Open: 1, Talking: 1,
+		All: q, Queues: map[string]report.Waits{"q": q}, Channels: map[string]report.Waits{acd.ChannelVoice: q}, Agents: map[acd.AgentState]int{acd.Talking: 1},
+		// Reserved from 10 s to 20 s and from 30 s to 50 s, not ready until 55 s, reserved until 60 s; talking from 20 s to 30 s and from 60 s on.
+		Staff: report.Staff{Reserved: 35 * time.Second, Talking: 109 * time.Second, NotReady: 5 * time.Second},
 	}, r)
 	level, ok := q.ServiceLevel()
 	require.True(t, ok)

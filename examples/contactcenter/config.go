@@ -83,6 +83,7 @@ type tenantConfig struct {
 	FirstStart *firstStart       `hcl:"first_start,block"`
 	Queues     []queueConfig     `hcl:"queue,block"`
 	Numbers    []numberConfig    `hcl:"number,block"`
+	Recording  *recordingConfig  `hcl:"recording,block"` // none: conversations are not recorded
 	Retention  retentionConfig   `hcl:"retention,block"`
 	Voicemail  *voicemailConfig  `hcl:"voicemail,block"`
 	Outbound   *outboundConfig   `hcl:"outbound,block"`
@@ -105,6 +106,7 @@ type queueConfig struct {
 	MaxWaiting int    `hcl:"max_waiting,optional"` // zero: 1000
 	Announce   string `hcl:"announce,optional"`    // how often the position is said; empty: 30s
 	Target     string `hcl:"target,optional"`      // service level target; empty: 20s
+	Unrecorded bool   `hcl:"unrecorded,optional"`  // conversations of this queue are not recorded
 }
 
 type numberConfig struct {
@@ -225,6 +227,11 @@ func (c *config) validate() error {
 					return fmt.Errorf("tenant %q: queue %q: %s: %w", t.Name, q.Name, field, err)
 				}
 			}
+		}
+	}
+	for _, t := range c.Tenants {
+		if err := t.Recording.check(); err != nil {
+			return fmt.Errorf("tenant %q: %w", t.Name, err)
 		}
 	}
 	for _, w := range c.Waivers {

@@ -3,33 +3,23 @@ package main
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
-	"github.com/ringfence/ringfence/recording"
 	"github.com/ringfence/ringfence/sip"
 	"github.com/ringfence/ringfence/srtp/media"
 )
 
-// Where media and recordings meet: one side of a recording is a tap of a leg.
-var _ media.Tap = (*recording.Party)(nil)
-
 // converse joins caller and agent, records them, and returns who ended it: "caller" or "agent", or "transferred" if the agent sent the caller on.
 func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 	p.joins("agent", s.call, s.leg)
-	track := p.record(ctx, s, queue)
-	if track != nil {
-		p.leg.SetTap(track.Party(0))
-	}
 	p.leg.FlushDigits() // keys pressed while waiting are not for the agent
+	track := p.keep(ctx, s, queue)
 	requests, over := make(chan request), make(chan struct{})
 	defer close(over)
 	by, other := "", s
 	for by == "" {
 		other.requests(requests, over)
-		if track != nil {
-			other.leg.SetTap(track.Party(1))
-		}
+		track.hear(other.leg)
 		var asked request
 		if by, asked = p.join(other, requests); by != "" {
 			break
@@ -52,7 +42,7 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 		}()
 		if to.flow != nil {
 			p.leg.SetTap(nil)
-			p.closeTrack(track)
+			track.close()
 			p.next = to.flow
 			return "transferred"
 		}
@@ -67,7 +57,7 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 	go func() { // ends with the BYE and the recording's last write, both bounded; waited for by close
 		defer p.site.wg.Done()
 		_ = p.Hangup(ctx, "")
-		p.closeTrack(track)
+		track.close()
 	}()
 	other.end()
 	return by
@@ -125,38 +115,4 @@ func (p *phone) handedOver(ctx context.Context, from *session, to string) {
 		p.site.log.Error("transfer not accounted for", "call", p.work, "err", err)
 	}
 	p.work = ""
-}
-
-// record starts the recording of a conversation. Without one the conversation goes on: a full disk must not cut callers off, but it is an error in
-// the log and an event.
-func (p *phone) record(ctx context.Context, s *session, queue string) *recording.Track {
-	track, err := p.site.vault.Create(context.WithoutCancel(ctx), recording.Meta{
-		Call: p.call.ID(), Parties: []string{"caller", "agent"},
-		Attributes: map[string]string{"queue": queue, "agent": s.agent, "caller": p.caller, "dialed": p.call.To(), "secure": strconv.FormatBool(p.call.Secure()),
-			"suite": p.leg.Security().Suite},
-	})
-	if err != nil {
-		p.site.log.Error("not recorded", "call", p.call.ID(), "err", err)
-		p.site.emit(event{Event: "recording", Call: p.call.ID(), Queue: queue, Agent: s.agent, Cause: "failed"})
-		return nil
-	}
-	return track
-}
-
-func (p *phone) closeTrack(track *recording.Track) {
-	if track == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	cause := "complete"
-	if err := track.Close(ctx); err != nil {
-		if cause = "incomplete"; !errors.Is(err, recording.ErrClosed) {
-			p.site.log.Error("recording not complete", "call", p.call.ID(), "recording", track.ID(), "err", err)
-		}
-	}
-	if st := track.Stats(); st.Lost > 0 {
-		p.site.log.Warn("frames not recorded", "call", p.call.ID(), "recording", track.ID(), "lost", st.Lost)
-	}
-	p.site.emit(event{Event: "recording", Call: p.call.ID(), Recording: track.ID(), Cause: cause})
 }

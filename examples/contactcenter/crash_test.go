@@ -48,16 +48,22 @@ tenant "acme" {
   queue "sales" { wrap_up = "1s" }
   queue "support" {}
   number "9001" { flow = "sales" }
+  recording {
+    place      = "US-NY"
+    pause_keys = "*0"
+  }
   retention { recordings = "13 months" }
 }
 `
 
-func startProcess(t *testing.T, w *world, port int) *process {
+// startProcess starts the program, under another one if tracer names it.
+func startProcess(t *testing.T, w *world, port int, tracer ...string) *process {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(w.cfg.Data), "crash.hcl")
 	require.NoError(t, os.WriteFile(path, []byte(fmt.Sprintf(crashConfig, w.cfg.Data, port)), 0o600))
 	w.ready = make(chan struct{})
-	cmd := exec.Command(os.Args[0], "--config", path)
+	args := append(tracer, os.Args[0], "--config", path)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "CONTACTCENTER_MAIN=1")
 	cmd.Stdout, cmd.Stderr = w, logWriter{w}
 	require.NoError(t, cmd.Start())

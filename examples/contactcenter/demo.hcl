@@ -53,6 +53,14 @@ tenant "acme" {
     boxes = ["9004"]
   }
 
+  # Whose consent a recording needs is decided by where the calls are: here one of those who talk must know, and agents do. Without this block
+  # nothing is recorded. An agent pauses the recording with *0 before a card number is said, and goes on with *0; a caller ends and purges it with *9.
+  recording {
+    place         = "US-NY"
+    pause_keys    = "*0"
+    withdraw_keys = "*9"
+  }
+
   retention {
     recordings = "13 months"
     voicemail  = "30 days"
@@ -89,6 +97,12 @@ tenant "globex" {
   # Users have mailboxes of their own numbers; 9004 is everybody's.
   voicemail {
     boxes = ["9004"]
+  }
+
+  recording {
+    place         = "US-NY"
+    pause_keys    = "*0"
+    withdraw_keys = "*9"
   }
 
   retention {

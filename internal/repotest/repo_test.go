@@ -104,6 +104,13 @@ func TestImportingAlone(t *testing.T) {
 	}{
 		{"acd", "", "acd is plain Go: the routing core runs anywhere"},
 		{"acd/report", "", "figures need the log and nothing else"},
+		{"acd/sim", "", "a simulation needs the core and nothing else"},
+		{"acd/sim", module + "/acd/sqlstore", "a simulation keeps no database"},
+		{"acd/sim", module + "/acd/acdtest", "a simulation is no test"},
+		{"acd", module + "/acd/sim", "the core does not know that it is simulated"},
+		{"acd/sim", "", "whoever plans staff needs the core and nothing else"},
+		{"acd/consent", "", "a gate is plain Go"},
+		{"recording/restricted", "", "a scanner is plain Go"},
 		{"retention", "", "a verifier of receipts must be small enough to read"},
 		{"recording", "modernc.org", "a recorder chooses its own database"},
 		{"recording", "github.com/minio", "a recorder chooses its own store"},

@@ -22,8 +22,8 @@ var (
 
 // Config describes the backup of one tenant.
 type Config struct {
-	// Tenant names it in the target: letters, digits, dot, hyphen and underscore. Required.
-	Tenant string
+	// Owner names it in the target: letters, digits, dot, hyphen and underscore. Required.
+	Owner string
 	// Blobs and Catalog are the production's. Required.
 	Blobs   recording.Blobs
 	Catalog recording.Catalog
@@ -37,17 +37,17 @@ type Config struct {
 
 // Backup copies one tenant's recordings. Safe for concurrent use.
 type Backup struct {
-	cfg               Config
-	from, to          string
-	recipient, prefix string
+	cfg      Config
+	from, to string
+	prefix   string
 }
 
 // New checks everything that can be checked before the first Run. ErrConfig if something is missing, or if the target is the production's own place or inside it.
 func New(cfg Config) (*Backup, error) {
-	if cfg.Blobs == nil || cfg.Catalog == nil || cfg.Target == nil || cfg.Recipient.Text() == "" || !recording.ValidID(cfg.Tenant) {
-		return nil, fmt.Errorf("%w: Tenant, Blobs, Catalog, Target and Recipient are required", ErrConfig)
+	if cfg.Blobs == nil || cfg.Catalog == nil || cfg.Target == nil || cfg.Recipient.Text() == "" || !recording.ValidID(cfg.Owner) {
+		return nil, fmt.Errorf("%w: Owner, Blobs, Catalog, Target and Recipient are required", ErrConfig)
 	}
-	b := &Backup{cfg: cfg, from: cfg.Place, prefix: cfg.Tenant + "/"}
+	b := &Backup{cfg: cfg, from: cfg.Place, prefix: cfg.Owner + "/"}
 	if p, ok := cfg.Blobs.(recording.Placer); ok {
 		var err error
 		if b.from, err = p.Place(); err != nil {
@@ -182,7 +182,7 @@ func (b *Backup) same(ctx context.Context, now row) (bool, error) {
 }
 
 func (b *Backup) putRow(ctx context.Context, r row) error {
-	sealed, err := r.seal(b.cfg.Recipient, b.cfg.Tenant)
+	sealed, err := r.seal(b.cfg.Recipient, b.cfg.Owner)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (x *tenant) access() *recording.Access {
 
 func (x *tenant) backup(target backup.Target, to recording.Recipient) *backup.Backup {
 	x.t.Helper()
-	b, err := backup.New(backup.Config{Tenant: x.name, Blobs: x.blobs, Catalog: x.catalog, Target: target, Recipient: to})
+	b, err := backup.New(backup.Config{Owner: x.name, Blobs: x.blobs, Catalog: x.catalog, Target: target, Recipient: to})
 	require.NoError(x.t, err)
 	return b
 }
@@ -105,7 +105,7 @@ func (x *tenant) run(b *backup.Backup) backup.Report {
 }
 
 func (x *tenant) restore(target backup.Target, id *recording.Identity) (backup.Report, error) {
-	return backup.Restore(context.Background(), backup.RestoreConfig{Tenant: x.name, Target: target, Identity: id, Blobs: x.blobs, Catalog: x.catalog})
+	return backup.Restore(context.Background(), backup.RestoreConfig{Owner: x.name, Target: target, Identity: id, Blobs: x.blobs, Catalog: x.catalog})
 }
 
 // whole verifies a recording and compares its sound.
@@ -207,18 +207,18 @@ func TestTheProductionsOwnPlaceIsRefused(t *testing.T) {
 	for _, dir := range []string{filepath.Join(x.dir, "blobs"), filepath.Join(x.dir, "blobs", "copy"), x.dir, filepath.Join(x.dir, ".", "blobs", "..", "blobs")} {
 		f, err := backup.OpenFolder(dir)
 		require.NoError(t, err)
-		_, err = backup.New(backup.Config{Tenant: "acme", Blobs: x.blobs, Catalog: x.catalog, Target: f, Recipient: to})
+		_, err = backup.New(backup.Config{Owner: "acme", Blobs: x.blobs, Catalog: x.catalog, Target: f, Recipient: to})
 		require.ErrorIs(t, err, backup.ErrConfig, dir)
 	}
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink(filepath.Join(x.dir, "blobs"), link))
 	f, err := backup.OpenFolder(link)
 	require.NoError(t, err)
-	_, err = backup.New(backup.Config{Tenant: "acme", Blobs: x.blobs, Catalog: x.catalog, Target: f, Recipient: to})
+	_, err = backup.New(backup.Config{Owner: "acme", Blobs: x.blobs, Catalog: x.catalog, Target: f, Recipient: to})
 	require.ErrorIs(t, err, backup.ErrConfig)
 	// A store that does not say where it is must be told of.
 	target, dir := folder(t)
-	cfg := backup.Config{Tenant: "acme", Blobs: &recordingtest.Blobs{}, Catalog: x.catalog, Target: target, Recipient: to}
+	cfg := backup.Config{Owner: "acme", Blobs: &recordingtest.Blobs{}, Catalog: x.catalog, Target: target, Recipient: to}
 	_, err = backup.New(cfg)
 	require.ErrorIs(t, err, backup.ErrConfig)
 	cfg.Place = "nas-7"
@@ -228,7 +228,7 @@ func TestTheProductionsOwnPlaceIsRefused(t *testing.T) {
 	assert.Equal(t, "nas-7", from)
 	assert.True(t, strings.HasSuffix(at, dir), at)
 	for name, change := range map[string]func(*backup.Config){
-		"tenant":    func(c *backup.Config) { c.Tenant = "../x" },
+		"tenant":    func(c *backup.Config) { c.Owner = "../x" },
 		"recipient": func(c *backup.Config) { c.Recipient = recording.Recipient{} },
 		"target":    func(c *backup.Config) { c.Target = nil },
 	} {
@@ -284,7 +284,7 @@ func TestOneTenantIsRestored(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.Write([]byte("rubbish"))
 	require.NoError(t, errors.Join(err, w.Close()))
-	r, err = backup.Restore(context.Background(), backup.RestoreConfig{Tenant: "acme", Target: target, Identity: id, Blobs: acme.blobs, Catalog: acme.catalog,
+	r, err = backup.Restore(context.Background(), backup.RestoreConfig{Owner: "acme", Target: target, Identity: id, Blobs: acme.blobs, Catalog: acme.catalog,
 		Only: func(id string) bool { return id == "r3" || id == "r4" }})
 	require.NoError(t, errors.Join(err, r.Err()))
 	assert.Equal(t, 1, r.Copied)

@@ -22,7 +22,7 @@
 //  1. Stop the tenant's vault. Other tenants go on.
 //  2. Open empty stores for it, or those that are left: what is there and whole stays.
 //  3. Fetch the private key of the backup from where it is kept, and read it with recording.ParseIdentity.
-//  4. Call [Restore] with the tenant's name. Its [Report] names what could not be restored and why; call it again after mending that.
+//  4. Call [Restore] with the tenant as RestoreConfig.Owner. Its [Report] names what could not be restored and why; call it again after mending that.
 //  5. Open the vault and let Access.Verify read every recording.
 //
 // # Goroutines

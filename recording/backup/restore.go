@@ -15,8 +15,8 @@ import (
 
 // RestoreConfig says what is restored, and where to.
 type RestoreConfig struct {
-	// Tenant is the one that is restored, by its name in the target. No other is read or written. Required.
-	Tenant string
+	// Owner is the one that is restored, by its name in the target. No other is read or written. Required.
+	Owner string
 	// Target holds the copy. Required.
 	Target Target
 	// Identity is the private key of the backup. Required.
@@ -34,10 +34,10 @@ type RestoreConfig struct {
 // A recording that the catalog knows as destroyed stays so, whatever the copy holds.
 func Restore(ctx context.Context, cfg RestoreConfig) (Report, error) {
 	var r Report
-	if cfg.Target == nil || cfg.Identity == nil || cfg.Blobs == nil || cfg.Catalog == nil || !recording.ValidID(cfg.Tenant) {
-		return r, fmt.Errorf("%w: Tenant, Target, Identity, Blobs and Catalog are required", ErrConfig)
+	if cfg.Target == nil || cfg.Identity == nil || cfg.Blobs == nil || cfg.Catalog == nil || !recording.ValidID(cfg.Owner) {
+		return r, fmt.Errorf("%w: Owner, Target, Identity, Blobs and Catalog are required", ErrConfig)
 	}
-	prefix := cfg.Tenant + "/rows/"
+	prefix := cfg.Owner + "/rows/"
 	opened := false
 	for o, err := range cfg.Target.Sizes(ctx, prefix) {
 		if err != nil {
@@ -69,11 +69,11 @@ func (cfg RestoreConfig) row(ctx context.Context, id string, size int64) (row, e
 	if size > maxRow {
 		return row{}, errRow
 	}
-	sealed, err := read(ctx, cfg.Target, cfg.Tenant+"/rows/"+id, maxRow)
+	sealed, err := read(ctx, cfg.Target, cfg.Owner+"/rows/"+id, maxRow)
 	if err != nil {
 		return row{}, err
 	}
-	return openRow(sealed, cfg.Identity, cfg.Tenant, id)
+	return openRow(sealed, cfg.Identity, cfg.Owner, id)
 }
 
 func (cfg RestoreConfig) restore(ctx context.Context, from row, r *Report) error {
@@ -147,7 +147,7 @@ func (cfg RestoreConfig) whole(ctx context.Context, from row) (bool, error) {
 
 // blob puts a blob back, in the place of one that is damaged. A copy that is not what its row says is taken out again.
 func (cfg RestoreConfig) blob(ctx context.Context, from row) error {
-	in, err := cfg.Target.Get(ctx, cfg.Tenant+"/blobs/"+from.ID)
+	in, err := cfg.Target.Get(ctx, cfg.Owner+"/blobs/"+from.ID)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 //
 //	"RFBK" || u8(1) || key ID (16) || digest (32) || HPKE ciphertext of the row
 //
-// with the tenant's and the recording's name in HPKE's info, so that a row opens for no other. The digest is SHA-256 of the row, which holds a wrapped key and
+// with the owner's and the recording's name in HPKE's info, so that a row opens for no other. The digest is SHA-256 of the row, which holds a wrapped key and
 // so cannot be guessed; by it Run sees what has changed, without being able to open anything.
 const (
 	rowMagic  = "RFBK"
@@ -62,18 +62,18 @@ func (r row) digest() [sha256.Size]byte {
 	return sha256.Sum256(b)
 }
 
-func info(tenant, id string) []byte {
-	return fmt.Appendf(nil, "ringfence recording backup row v1\x00%s\x00%s", tenant, id) // neither may hold a zero byte
+func info(owner, id string) []byte {
+	return fmt.Appendf(nil, "ringfence recording backup row v1\x00%s\x00%s", owner, id) // neither may hold a zero byte
 }
 
 // seal encodes a row for a recipient.
-func (r row) seal(to recording.Recipient, tenant string) ([]byte, error) {
+func (r row) seal(to recording.Recipient, owner string) ([]byte, error) {
 	plain, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("recording/backup: %w", err)
 	}
 	defer clear(plain)
-	sealed, err := to.SealSecret(info(tenant, r.ID), plain)
+	sealed, err := to.SealSecret(info(owner, r.ID), plain)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +94,12 @@ func front(sealed []byte) (keyID [recording.KeyIDSize]byte, digest [sha256.Size]
 }
 
 // openRow opens a row that was sealed for the identity under these names: recording.ErrKey if it was not, and nothing of it.
-func openRow(sealed []byte, id *recording.Identity, tenant, name string) (row, error) {
+func openRow(sealed []byte, id *recording.Identity, owner, name string) (row, error) {
 	_, digest, err := front(sealed)
 	if err != nil {
 		return row{}, err
 	}
-	plain, err := id.OpenSecret(info(tenant, name), sealed[rowFront:])
+	plain, err := id.OpenSecret(info(owner, name), sealed[rowFront:])
 	if err != nil {
 		return row{}, err
 	}

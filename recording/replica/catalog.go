@@ -65,15 +65,40 @@ func (c *Catalog) Finish(ctx context.Context, e recording.Entry) error {
 	return nil
 }
 
-// Rewrap exchanges the wrapped key in both places. If the second fails it still has the old one, which opens the recording too, until Repair.
+// Rewrap exchanges the wrapped key in the primary, which decides who of several was first, and then in the secondary. If the secondary fails, the recording is
+// wrapped anew in one place only and the error says so: the old wrapping key must not be destroyed before another Rewrap, or Repair, succeeded.
 func (c *Catalog) Rewrap(ctx context.Context, id string, old, wrapped []byte) error {
 	if err := c.primary.Rewrap(ctx, id, old, wrapped); err != nil {
 		return err
 	}
-	if err := c.secondary.Rewrap(ctx, id, old, wrapped); err != nil {
+	if _, err := c.follow(ctx, id); err != nil {
 		return fmt.Errorf("recording/replica: secondary catalog: %w", err)
 	}
 	return nil
+}
+
+// follow gives the secondary's row the wrapped key of the primary's, whatever it was before: another exchange may have failed half-way. It returns whether
+// it changed anything. Of several at once each ends only when both places agree, so that none leaves an older key behind the other's newer one.
+func (c *Catalog) follow(ctx context.Context, id string) (changed bool, err error) {
+	for {
+		first, err := c.primary.Get(ctx, id)
+		if err != nil {
+			return changed, err
+		}
+		second, err := c.secondary.Get(ctx, id)
+		if err != nil {
+			return changed, err
+		}
+		if first.State == recording.StateDestroyed || second.State == recording.StateDestroyed || bytes.Equal(first.WrappedKey, second.WrappedKey) {
+			return changed, nil // no key comes back to what is destroyed
+		}
+		switch err := c.secondary.Rewrap(ctx, id, second.WrappedKey, first.WrappedKey); {
+		case err == nil:
+			changed = true
+		case !errors.Is(err, recording.ErrConflict):
+			return changed, err
+		}
+	}
 }
 
 // Shred destroys the keys in both places, each even if the other fails. Shredding again does the rest. ErrNotFound if neither place has the row.
@@ -131,16 +156,8 @@ func (c *Catalog) repair(ctx context.Context, e recording.Entry) (bool, error) {
 		return false, nil // there is no key to destroy
 	case destroyed:
 		return true, c.secondary.Shred(ctx, e.ID, e.Destroyed)
-	}
-	rewrapped := false
-	if !missing && !bytes.Equal(e.WrappedKey, there.WrappedKey) {
-		if err := c.secondary.Rewrap(ctx, e.ID, there.WrappedKey, e.WrappedKey); err != nil {
-			return false, err
-		}
-		rewrapped = true
-	}
-	if !missing && (e.State == recording.StateOpen || there.State != recording.StateOpen) {
-		return rewrapped, nil
+	case !missing && (e.State == recording.StateOpen || there.State != recording.StateOpen):
+		return c.follow(ctx, e.ID)
 	}
 	if missing {
 		open := e
@@ -152,5 +169,9 @@ func (c *Catalog) repair(ctx context.Context, e recording.Entry) (bool, error) {
 	if e.State == recording.StateOpen {
 		return true, nil
 	}
-	return true, c.secondary.Finish(ctx, e)
+	if err := c.secondary.Finish(ctx, e); err != nil {
+		return true, err
+	}
+	_, err = c.follow(ctx, e.ID)
+	return true, err
 }

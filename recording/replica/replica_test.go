@@ -374,3 +374,45 @@ func TestRepairOfACatalog(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, n)
 }
+
+// stuck is a catalog that takes no new keys while it is broken.
+type stuck struct {
+	recordingtest.Catalog
+	broken bool
+}
+
+func (s *stuck) Rewrap(ctx context.Context, id string, old, wrapped []byte) error {
+	if s.broken {
+		return errors.New("the line is down")
+	}
+	return s.Catalog.Rewrap(ctx, id, old, wrapped)
+}
+
+// A key that is wrapped anew is so in both places, at the latest after Repair or another Rewrap; otherwise destroying the old wrapping key would cost one of them.
+func TestRewrapReachesBothPlaces(t *testing.T) {
+	ctx := context.Background()
+	first, second := &recordingtest.Catalog{}, &stuck{}
+	c, err := replica.NewCatalog(first, second)
+	require.NoError(t, err)
+	require.NoError(t, c.Insert(ctx, recording.Entry{ID: "r1", Class: "recording", State: recording.StateOpen, KeyID: "k", WrappedKey: []byte{1}, Meta: []byte{2}}))
+	there := func() []byte {
+		e, err := second.Get(ctx, "r1")
+		require.NoError(t, err)
+		return e.WrappedKey
+	}
+	second.broken = true
+	require.Error(t, c.Rewrap(ctx, "r1", []byte{1}, []byte{2}))
+	assert.Equal(t, []byte{1}, there())
+	second.broken = false
+	n, err := c.Repair(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+	assert.Equal(t, []byte{2}, there())
+	second.broken = true
+	require.Error(t, c.Rewrap(ctx, "r1", []byte{2}, []byte{3}))
+	second.broken = false
+	require.NoError(t, c.Rewrap(ctx, "r1", []byte{3}, []byte{4})) // what the Vault does: it reads the row again
+	assert.Equal(t, []byte{4}, there())
+	require.ErrorIs(t, c.Rewrap(ctx, "r1", []byte{3}, []byte{5}), recording.ErrConflict)
+	assert.Equal(t, []byte{4}, there())
+}

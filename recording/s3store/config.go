@@ -34,8 +34,8 @@ const (
 	DefaultTimeout  = 30 * time.Second
 )
 
-// Config describes a Store.
-type Config struct {
+// Service says which bucket, and how it is spoken to.
+type Service struct {
 	// Endpoint is the host of the service, with a port if it is not 443. It is spoken to over TLS. Required.
 	Endpoint string
 	// Bucket must exist. Required.
@@ -46,18 +46,24 @@ type Config struct {
 	Region string
 	// Credentials returns an access key's ID, its secret and, for temporary ones, the session token. It is called when needed, by any goroutine. Required.
 	Credentials func(ctx context.Context) (id, secret, token string, err error)
-	// Spool holds recordings until the bucket has them. It belongs to this Store alone. Required.
-	Spool *filestore.Store
 	// Roots are the authorities that the service's certificate may come from. If nil, those of the system.
 	Roots *x509.CertPool
 	// PartSize is from which length on an object is uploaded in parts, and how long a part is, in bytes; at least MinPartSize. If 0, DefaultPartSize.
 	PartSize int64
-	// Uploads is how many objects are uploaded at once. If 0, DefaultUploads.
-	Uploads int
 	// Timeout bounds each request that is not an upload. If 0, DefaultTimeout.
 	Timeout time.Duration
 	// Lock keeps objects from being deleted or replaced, by anybody. If zero, they are not locked.
 	Lock Lock
+}
+
+// Config describes a Store.
+type Config struct {
+	// Service is the bucket. Required.
+	Service
+	// Spool holds recordings until the bucket has them. It belongs to this Store alone. Required.
+	Spool *filestore.Store
+	// Uploads is how many objects are uploaded at once. If 0, DefaultUploads.
+	Uploads int
 	// Logger gets failed uploads, without the names of recordings. If nil, nobody does.
 	Logger *slog.Logger
 }
@@ -71,15 +77,20 @@ type Lock struct {
 	For time.Duration
 }
 
-func (c Config) withDefaults() Config {
-	if c.PartSize == 0 {
-		c.PartSize = DefaultPartSize
+func (s Service) withDefaults() Service {
+	if s.PartSize == 0 {
+		s.PartSize = DefaultPartSize
 	}
+	if s.Timeout == 0 {
+		s.Timeout = DefaultTimeout
+	}
+	return s
+}
+
+func (c Config) withDefaults() Config {
+	c.Service = c.Service.withDefaults()
 	if c.Uploads == 0 {
 		c.Uploads = DefaultUploads
-	}
-	if c.Timeout == 0 {
-		c.Timeout = DefaultTimeout
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -87,20 +98,30 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func (c Config) validate() error {
+func (s Service) validate() error {
 	switch {
-	case c.Endpoint == "" || c.Bucket == "" || c.Credentials == nil || c.Spool == nil:
-		return fmt.Errorf("%w: Endpoint, Bucket, Credentials and Spool are required", ErrConfig)
-	case strings.Contains(c.Endpoint, "/"):
+	case s.Endpoint == "" || s.Bucket == "" || s.Credentials == nil:
+		return fmt.Errorf("%w: Endpoint, Bucket and Credentials are required", ErrConfig)
+	case strings.Contains(s.Endpoint, "/"):
 		return fmt.Errorf("%w: Endpoint is a host, not a URL", ErrConfig)
-	case strings.HasPrefix(c.Prefix, "/") || strings.Contains(c.Prefix, "//"):
+	case strings.HasPrefix(s.Prefix, "/") || strings.Contains(s.Prefix, "//"):
 		return fmt.Errorf("%w: Prefix begins with a slash or has an empty part", ErrConfig)
-	case c.PartSize < MinPartSize:
+	case s.PartSize < MinPartSize:
 		return fmt.Errorf("%w: PartSize under %d", ErrConfig, MinPartSize)
-	case c.Uploads < 0 || c.Timeout < 0 || c.Lock.For < 0:
+	case s.Timeout < 0 || s.Lock.For < 0:
 		return fmt.Errorf("%w: negative value", ErrConfig)
 	}
 	return nil
+}
+
+func (c Config) validate() error {
+	if c.Spool == nil {
+		return fmt.Errorf("%w: Spool is required", ErrConfig)
+	}
+	if c.Uploads < 0 {
+		return fmt.Errorf("%w: negative value", ErrConfig)
+	}
+	return c.Service.validate()
 }
 
 // provider hands the caller's credentials to the client, anew for each signature: nothing secret stays here.
@@ -125,16 +146,47 @@ func (p provider) RetrieveWithCredContext(*credentials.CredContext) (credentials
 
 func (provider) IsExpired() bool { return true }
 
-func (c Config) client() (*minio.Core, *http.Transport, error) {
+func (s Service) client() (*minio.Core, *http.Transport, error) {
 	transport, err := minio.DefaultTransport(true)
 	if err != nil {
 		return nil, nil, fmt.Errorf("recording/s3store: %w", err)
 	}
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots}
-	core, err := minio.NewCore(c.Endpoint, &minio.Options{Creds: credentials.New(provider{c.Credentials}), Secure: true, Transport: transport, Region: c.Region,
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.Roots}
+	core, err := minio.NewCore(s.Endpoint, &minio.Options{Creds: credentials.New(provider{s.Credentials}), Secure: true, Transport: transport, Region: s.Region,
 		TrailingHeaders: true, MaxRetries: 1}) // uploads have a rhythm of their own, and everything else somebody waits for
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return core, transport, nil
+}
+
+// check asks for what would otherwise fail with the first object.
+func (s Service) check(ctx context.Context, core *minio.Core) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	there, err := core.BucketExists(ctx, s.Bucket)
+	if err != nil {
+		return fmt.Errorf("recording/s3store: %w", err)
+	}
+	if !there {
+		return fmt.Errorf("%w: no such bucket", ErrConfig)
+	}
+	if s.Lock.For == 0 {
+		return nil
+	}
+	if state, _, _, _, err := core.GetObjectLockConfig(ctx, s.Bucket); err != nil || state != "Enabled" {
+		return fmt.Errorf("%w: the bucket cannot lock objects", ErrConfig)
+	}
+	return nil
+}
+
+// lock adds the object lock to an upload.
+func (s Service) lock(opts *minio.PutObjectOptions, now time.Time) {
+	if s.Lock.For == 0 {
+		return
+	}
+	opts.Mode, opts.RetainUntilDate = minio.Governance, now.Add(s.Lock.For).UTC()
+	if s.Lock.Compliance {
+		opts.Mode = minio.Compliance
+	}
 }

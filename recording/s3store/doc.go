@@ -26,5 +26,5 @@
 //
 // # Importing alone
 //
-// Imports package recording, package filestore and github.com/minio/minio-go. Package recording does not import it.
+// Imports packages recording, filestore and backup, and github.com/minio/minio-go. Package recording does not import it.
 package s3store

@@ -46,5 +46,7 @@ func (s *Store) List(ctx context.Context) iter.Seq2[recording.BlobInfo, error] {
 
 // Place says where the recordings end up, so that a copy of them can be refused the same place.
 func (s *Store) Place() (string, error) {
-	return "s3://" + s.cfg.Endpoint + "/" + s.cfg.Bucket + "/" + s.cfg.Prefix, nil
+	return s.cfg.place(), nil
 }
+
+func (s Service) place() string { return "s3://" + s.Endpoint + "/" + s.Bucket + "/" + s.Prefix }

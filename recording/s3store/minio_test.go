@@ -127,7 +127,11 @@ func (s *service) stop() {
 func (s *service) config(dir, prefix string) s3store.Config {
 	spool, err := filestore.Open(dir)
 	require.NoError(s.t, err)
-	return s3store.Config{Endpoint: s.endpoint, Bucket: bucket, Prefix: prefix, Spool: spool, Roots: s.roots, PartSize: s3store.MinPartSize,
+	return s3store.Config{Service: s.service(prefix), Spool: spool}
+}
+
+func (s *service) service(prefix string) s3store.Service {
+	return s3store.Service{Endpoint: s.endpoint, Bucket: bucket, Prefix: prefix, Roots: s.roots, PartSize: s3store.MinPartSize,
 		Credentials: func(context.Context) (string, string, string, error) { return user, password, "", nil }}
 }
 
@@ -177,8 +181,8 @@ func TestNoPlaintextConnection(t *testing.T) {
 	}()
 	spool, err := filestore.Open(t.TempDir())
 	require.NoError(t, err)
-	_, err = s3store.Open(within(t, 10*time.Second), s3store.Config{Endpoint: l.Addr().String(), Bucket: bucket, Spool: spool, Region: "us-east-1",
-		Credentials: func(context.Context) (string, string, string, error) { return user, password, "", nil }})
+	_, err = s3store.Open(within(t, 10*time.Second), s3store.Config{Spool: spool, Service: s3store.Service{Endpoint: l.Addr().String(), Bucket: bucket,
+		Region: "us-east-1", Credentials: func(context.Context) (string, string, string, error) { return user, password, "", nil }}})
 	require.Error(t, err)
 	require.NoError(t, srv.Close())
 	<-done

@@ -43,7 +43,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, core: core, transport: transport, jobs: map[string]*job{}, changed: make(chan struct{})}
-	if err := s.check(ctx); err != nil {
+	if err := cfg.check(ctx, core); err != nil {
 		transport.CloseIdleConnections()
 		return nil, err
 	}
@@ -60,26 +60,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}()
 	}
 	return s, nil
-}
-
-// check asks for what would otherwise fail with the first recording.
-func (s *Store) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	there, err := s.core.BucketExists(ctx, s.cfg.Bucket)
-	if err != nil {
-		return fmt.Errorf("recording/s3store: %w", err)
-	}
-	if !there {
-		return fmt.Errorf("%w: no such bucket", ErrConfig)
-	}
-	if s.cfg.Lock.For == 0 {
-		return nil
-	}
-	if state, _, _, _, err := s.core.GetObjectLockConfig(ctx, s.cfg.Bucket); err != nil || state != "Enabled" {
-		return fmt.Errorf("%w: the bucket cannot lock objects", ErrConfig)
-	}
-	return nil
 }
 
 // takeUp queues what is in the spool. A file that was not closed was being written when its process died, and nobody will write it any more.
@@ -173,30 +153,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	if err := s.core.RemoveIncompleteUpload(ctx, s.cfg.Bucket, name); err != nil {
-		return fmt.Errorf("recording/s3store: %w", err)
-	}
-	for v := range s.core.ListObjectsIter(ctx, s.cfg.Bucket, minio.ListObjectsOptions{Prefix: name, Recursive: true, WithVersions: true}) {
-		if v.Err != nil {
-			return fmt.Errorf("recording/s3store: %w", v.Err)
-		}
-		if v.Key != name {
-			continue // a longer name that begins like this one
-		}
-		if err := s.core.RemoveObject(ctx, s.cfg.Bucket, name, minio.RemoveObjectOptions{VersionID: v.VersionID}); err != nil {
-			if minio.ToErrorResponse(err).StatusCode == http.StatusForbidden || minio.ToErrorResponse(err).Code == "ObjectLocked" || s.locked(ctx, name, v.VersionID) {
-				return fmt.Errorf("%w: %w", ErrLocked, err)
-			}
-			return fmt.Errorf("recording/s3store: %w", err)
-		}
-	}
-	return nil
-}
-
-// locked reports whether a version's retention is still running.
-func (s *Store) locked(ctx context.Context, name, version string) bool {
-	_, until, err := s.core.GetObjectRetention(ctx, s.cfg.Bucket, name, version)
-	return err == nil && until != nil && until.After(time.Now())
+	return s.cfg.remove(ctx, s.core, name)
 }
 
 // missing reports that the service has no such object. A service may say so with a bare 404 to a HEAD.

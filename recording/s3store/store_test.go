@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringfence/ringfence/internal/control"
 	"github.com/ringfence/ringfence/recording"
+	"github.com/ringfence/ringfence/recording/backup"
+	"github.com/ringfence/ringfence/recording/backup/backuptest"
 	"github.com/ringfence/ringfence/recording/filestore"
 	"github.com/ringfence/ringfence/recording/recordingtest"
 	"github.com/ringfence/ringfence/recording/s3store"
@@ -58,6 +62,15 @@ func TestAgainstARealServer(t *testing.T) {
 	t.Run("swapped while it is read", func(t *testing.T) { testSwapped(t, s, fresh(t)) })
 	t.Run("what a dead process left", func(t *testing.T) { testLeftOver(t, s, fresh(t)) })
 	t.Run("refused", func(t *testing.T) { testRefused(t, s, fresh) })
+	t.Run("backup target", func(t *testing.T) {
+		backuptest.TestTarget(t, func(t *testing.T) backup.Target {
+			target, err := s3store.OpenTarget(context.Background(), fresh(t).Service)
+			require.NoError(t, err)
+			t.Cleanup(target.Close)
+			return target
+		})
+	})
+	t.Run("a vault in the bucket", func(t *testing.T) { testVault(t, s, fresh(t)) })
 	t.Run("outage", func(t *testing.T) { testOutage(t, s, fresh(t)) }) // last: it stops the server
 }
 
@@ -252,6 +265,56 @@ func testRefused(t *testing.T, s *service, fresh func(*testing.T) s3store.Config
 			}
 		}
 	})
+}
+
+// testVault makes a recording whose sound can be found again, and looks for it in everything that the service has stored.
+func testVault(t *testing.T, s *service, cfg s3store.Config) {
+	control.Proves(t, "ATR-04")
+	ctx := context.Background()
+	store := s.open(cfg)
+	v, err := recording.New(recording.Config{Blobs: store, Catalog: &recordingtest.Catalog{}, Keys: recordingtest.NewKeys(1), Place: recording.Place{Owner: "acme"},
+		Authorizer: recordingtest.Allow{}, Auditor: &recordingtest.Audit{}})
+	require.NoError(t, err)
+	defer v.Close()
+	tr, err := v.Create(ctx, recording.Meta{ID: "r", Call: "canary-call-4711", Parties: []string{"caller"}})
+	require.NoError(t, err)
+	canary := []byte("the-canary-sings")
+	for n := range 100 {
+		tr.PartyAt(0, 0).WriteFrame(time.Duration(n)*20*time.Millisecond, recording.PCMU, bytes.Repeat(canary, 10))
+	}
+	require.NoError(t, tr.Close(ctx))
+	require.NoError(t, store.Flush(within(t, 10*time.Second)))
+	require.Zero(t, files(t, cfg.Spool))
+	a, err := v.For(recordingtest.Allow{}, &recordingtest.Audit{})
+	require.NoError(t, err)
+	report, err := a.Verify(ctx, "r")
+	require.NoError(t, err)
+	assert.True(t, report.Complete)
+	var wav bytes.Buffer
+	_, err = a.Because("complaint").Export(ctx, "r", &wav)
+	require.NoError(t, err)
+	stored := 0
+	require.NoError(t, filepath.WalkDir(filepath.Join(s.dir, "data"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		stored += len(b)
+		assert.False(t, bytes.Contains(b, canary) || bytes.Contains(b, []byte("canary-call")), path)
+		return err
+	}))
+	assert.Greater(t, stored, 16000)
+	// A bit of it flips in the bucket's own files, behind the service's back or with its help: here as another object of the same name.
+	blob := get(t, store, "r")
+	blob[len(blob)/2] ^= 1
+	name, _, _ := strings.Cut(s.objects(cfg.Prefix)[0], " ")
+	_, err = s.admin.PutObject(ctx, bucket, name, bytes.NewReader(blob), int64(len(blob)), minio.PutObjectOptions{})
+	require.NoError(t, err)
+	_, err = a.Verify(ctx, "r")
+	require.ErrorIs(t, err, recording.ErrTampered)
+	_, err = a.Destroy(ctx, "r", "asked for")
+	require.NoError(t, err)
+	assert.Empty(t, s.objects(cfg.Prefix))
 }
 
 // testOutage has the service away while a recording is made: it is made all the same, can be read, and arrives when the service is back.

@@ -192,12 +192,7 @@ func (s *Store) put(ctx context.Context, id string) error {
 	opts := minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: uint64(s.cfg.PartSize), DisableMultipart: r.Size() <= s.cfg.PartSize,
 		Checksum: minio.ChecksumCRC32C} // checked by the service before it acknowledges
 	opts.SetMatchETagExcept("*") // write once
-	if l := s.cfg.Lock; l.For > 0 {
-		opts.Mode, opts.RetainUntilDate = minio.Governance, time.Now().Add(l.For).UTC()
-		if l.Compliance {
-			opts.Mode = minio.Compliance
-		}
-	}
+	s.cfg.lock(&opts, time.Now())
 	_, err = s.core.Client.PutObject(ctx, s.cfg.Bucket, name, io.NewSectionReader(r, 0, r.Size()), r.Size(), opts)
 	if err != nil && minio.ToErrorResponse(err).StatusCode == http.StatusPreconditionFailed {
 		err = s.same(ctx, name, r) // uploaded by a process that died before it could empty its spool

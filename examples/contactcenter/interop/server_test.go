@@ -84,6 +84,7 @@ tenant "{{$name}}" {
   number "9001" { flow = "sales" }
   number "9002" { flow = "echo" }
   number "9003" { flow = "reference" }
+  recording { place = "US-NY" }
   retention { recordings = "13 months" }
 }
 {{end}}

@@ -22,9 +22,9 @@ type outcome struct {
 	p50, p99  time.Duration // of the way through the server
 }
 
-// converse makes n conversations, a new one each gap, holds all of them for d and hangs up.
-func converse(t *testing.T, n int, gap, d time.Duration) outcome {
-	w := newWorld(t, n, n)
+// converse makes n conversations, a new one each gap, holds all of them for d and hangs up. They are recorded or not.
+func converse(t *testing.T, n int, gap, d time.Duration, recorded bool) outcome {
+	w := newWorld(t, n, n, recorded)
 	agents, callers := w.phones(2001, n), w.phones(3001, n)
 	w.register(append(agents, callers...)...)
 
@@ -100,7 +100,7 @@ func converse(t *testing.T, n int, gap, d time.Duration) outcome {
 	}
 	require.Eventually(t, func() bool {
 		answered, otherwise, complete := w.finished()
-		return answered+otherwise == n && complete == n
+		return answered+otherwise == n && (complete == n || !recorded)
 	}, 20*time.Second, 20*time.Millisecond, "every call is accounted for and every recording closed")
 	out.answered, out.otherwise, _ = w.finished()
 	w.stop()
@@ -110,7 +110,7 @@ func converse(t *testing.T, n int, gap, d time.Duration) outcome {
 
 // TestTwentyConversations is the load that every test run bears: 20 at once, both ways, recorded, nothing lost.
 func TestTwentyConversations(t *testing.T) {
-	out := converse(t, 20, 10*time.Millisecond, 3*time.Second)
+	out := converse(t, 20, 10*time.Millisecond, 3*time.Second, true)
 	t.Logf("%.2f ms CPU per call and second, through the server p50 %v, p99 %v", out.cpu.Seconds()*1000, out.p50, out.p99)
 	require.Equal(t, 20, out.connected, "each caller and their agent hear each other")
 	require.Zero(t, out.oneWay)

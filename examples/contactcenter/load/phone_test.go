@@ -20,8 +20,8 @@ type world struct {
 	air *air
 }
 
-func newWorld(t *testing.T, agents, phones int) *world {
-	return &world{t: t, air: newAir(t), server: startServer(t, agents, phones)}
+func newWorld(t *testing.T, agents, phones int, recorded bool) *world {
+	return &world{t: t, air: newAir(t), server: startServer(t, agents, phones, recorded)}
 }
 
 // phone is a phone with a connection of its own.

@@ -79,9 +79,13 @@ tenant "load" {
     agents = [%s]
     phones = [%s]
   }
-  queue "sales" { wrap_up = "1ms" }
+  queue "sales" {
+    wrap_up    = "1ms"
+    unrecorded = %t
+  }
   queue "support" {}
   number "9001" { flow = "sales" }
+  recording { place = "US-NY" }
   retention { recordings = "13 months" }
 }
 `
@@ -106,8 +110,8 @@ type server struct {
 
 var credentialsLine = regexp.MustCompile(`^credentials tenant=load domain=\S+ user=(\S+) role=\S+ password=(\S+)$`)
 
-// startServer starts a fresh contact center with agents 2001.. and phones 3001..
-func startServer(t *testing.T, agents, phones int) *server {
+// startServer starts a fresh contact center with agents 2001.. and phones 3001.. whose conversations are recorded or not.
+func startServer(t *testing.T, agents, phones int, recorded bool) *server {
 	t.Helper()
 	path, err := program()
 	require.NoError(t, err)
@@ -119,7 +123,7 @@ func startServer(t *testing.T, agents, phones int) *server {
 	s := &server{t: t, program: path, config: filepath.Join(dir, "load.hcl"), addr: fmt.Sprintf("127.0.0.1:%d", port),
 		passwords: map[string]string{}, ended: map[string]int{}, recorded: map[string]int{}}
 	data := filepath.Join(dir, "data")
-	text := fmt.Sprintf(configText, data, port, numbers(2001, agents), numbers(3001, phones))
+	text := fmt.Sprintf(configText, data, port, numbers(2001, agents), numbers(3001, phones), !recorded)
 	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
 	s.start()
 	t.Cleanup(s.stop)

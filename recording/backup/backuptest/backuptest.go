@@ -1,5 +1,9 @@
 // Package backuptest holds the conformance suite of backup.Target, for whoever writes one.
 //
+// # Security
+//
+// It holds nothing of value.
+//
 // # Goroutines
 //
 // None outlives a test.

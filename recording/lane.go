@@ -1,0 +1,124 @@
+package recording
+
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// lane is one party of a track: what is pending of it, and whether frames are taken. It fills one cache line.
+type lane struct {
+	mu     sync.Mutex
+	gate   byte // why frames are not taken; zero if they are
+	code   byte // of the run that is being extended
+	party  byte
+	run    int32            // where in data the header of that run is; -1 if there is none
+	data   *[partBytes]byte // pending records; nil if none were since the last flush
+	n      int32            // bytes of data
+	frames uint32           // in data
+	end    int64            // tick at which the party's audio ends so far
+	since  int64            // tick of the last resume or unmask: frames that claim to be older are withheld
+	first  int64            // tick of the first audio in data
+	_      [8]byte
+}
+
+// Why frames are not taken.
+const (
+	gateClosed = 1 << iota
+	gatePaused
+	gateMasked
+)
+
+// outcome is what became of a frame.
+type outcome int
+
+const (
+	stored outcome = iota
+	needsRoom
+	full
+	late
+	withheld
+	repeated
+	unsupported
+)
+
+// store puts a frame behind what the party has said so far, if it can. Audio of a party never overlaps, so that any of it can be found without reading the
+// rest. The caller holds the lane.
+func (l *lane) store(pos, ticks int64, code byte, payload []byte) outcome {
+	switch {
+	case l.gate&gateClosed != 0:
+		return late
+	case ticks == 0 || pos > int64(MaxLength/tick):
+		return unsupported
+	case l.gate != 0 || pos < l.since:
+		// A frame that comes after the resume and claims to be from before it may be from the pause: a delayed packet must not smuggle in what the
+		// pause was for.
+		return withheld
+	}
+	if over := l.end - pos; over > 0 {
+		switch {
+		case over <= overlapSlack: // jitter
+			pos = l.end
+		case over >= ticks || framed(code):
+			return repeated
+		default: // one tick, one byte
+			payload = payload[over:]
+			pos, ticks = l.end, ticks-over
+		}
+	}
+	follows := l.run >= 0 && l.code == code && pos-l.end < runSlack
+	if follows {
+		pos = l.end
+	}
+	switch {
+	case pos+ticks > maxTick:
+		return unsupported
+	case l.data == nil:
+		return needsRoom
+	case l.n > 0 && (pos+ticks-l.first > segmentTicks || int(l.n)+recordHeader+frameHead+len(payload) > partBytes):
+		return full
+	}
+	if !follows {
+		l.begin(pos, code)
+	}
+	n := int(l.n)
+	if framed(code) {
+		n = len(appendFrame(l.data[:n], ticks, payload)) // there is room
+	} else {
+		n += copy(l.data[n:], payload)
+	}
+	l.n, l.end = int32(n), pos+ticks
+	l.frames++
+	return stored
+}
+
+// begin starts a run. Its length is filled in when it is over: a run lasts for many frames, and its header is far from where they go.
+func (l *lane) begin(pos int64, code byte) {
+	l.finish()
+	kind := byte(kindAudio)
+	if framed(code) {
+		kind = kindFrames
+	}
+	if l.n == 0 {
+		l.first = pos
+	}
+	l.run, l.code = l.n, code
+	l.n = int32(len(appendRecord(l.data[:l.n], record{kind: kind, party: l.party, code: code, at: uint32(pos)})))
+}
+
+// finish fills in the length of the run.
+func (l *lane) finish() {
+	if l.run >= 0 {
+		binary.BigEndian.PutUint32(l.data[l.run+8:], uint32(l.n-l.run-recordHeader))
+	}
+}
+
+// take returns what is pending and leaves nothing.
+func (l *lane) take() piece {
+	if l.data == nil || l.n == 0 {
+		return piece{}
+	}
+	l.finish()
+	p := piece{data: l.data, n: l.n, frames: l.frames, first: l.first, end: l.end}
+	l.data, l.n, l.frames, l.run = nil, 0, 0, -1
+	return p
+}
