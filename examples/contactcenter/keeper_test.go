@@ -53,6 +53,7 @@ func TestACallerWithdrawsConsent(t *testing.T) {
 	w := startWorld(t, nil)
 	agent := w.agent("acme", "1001", 900, nil)
 	phone := w.phone("acme", "1009", func(c *softphoneConfig) { c.voice = tone(t, 600) })
+	eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })
 	c := w.dial(phone, "9001")
 	eventually(t, "the caller hears the agent", func() bool { return c.ears.hears(900) })
 	require.NoError(t, c.leg.SendDigits(timeout(t, 5*time.Second), "*9"))
@@ -92,6 +93,7 @@ func TestWhatIsNotRecorded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := startWorld(t, change)
 			w.agent("acme", "1001", 900, nil)
+			eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })
 			c := w.dial(w.phone("acme", "1009", nil), "9001")
 			eventually(t, "the caller hears the agent", func() bool { return c.ears.hears(900) })
 			c.hangup()
@@ -105,6 +107,7 @@ func TestWhatIsNotRecorded(t *testing.T) {
 	t.Run("told where that is enough", func(t *testing.T) {
 		w := startWorld(t, func(c *config) { c.Tenants[0].Recording = &recordingConfig{Place: "GB", CallersTold: true} })
 		w.agent("acme", "1001", 900, nil)
+		eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })
 		c := w.dial(w.phone("acme", "1009", nil), "9001")
 		eventually(t, "the caller hears the agent", func() bool { return c.ears.hears(900) })
 		c.hangup()
