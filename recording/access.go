@@ -30,10 +30,11 @@ func (v *Vault) For(actor Authorizer, audit Auditor) (*Access, error) {
 }
 
 // Because returns the Access of the same actor with the reason for what it does, such as "complaint-4711". Verbs that let audio out are ErrReason without
-// one. It is put to a ReasonedAuthorizer and recorded with the Auditor. At most 256 bytes of it are kept.
+// one. It is put to a ReasonedAuthorizer and recorded with the Auditor, masked by Config.Text; if that fails, there is no reason. At most 256 bytes of it
+// are kept.
 func (a *Access) Because(reason string) *Access {
 	b := *a
-	b.reason = strings.ToValidUTF8(reason[:min(len(reason), maxText)], "")
+	b.reason, _ = a.v.mask(reason) // a reason that could not be masked is none, and whatever needs one says so
 	return &b
 }
 
@@ -64,6 +65,7 @@ type Info struct {
 	Call       string
 	Parties    []string
 	Attributes map[string]string
+	Categories []string // as Meta has them
 }
 
 // Query chooses recordings. The zero Query chooses all.
@@ -131,7 +133,7 @@ func (a *Access) CreatedBefore(ctx context.Context, t time.Time) iter.Seq2[Item,
 }
 
 // Open opens a recording for listening. Its end is checked now and each segment when it is read, so that listening can begin at once: see Playback.
-// Right: recording.listen, with a reason.
+// What Config.Flagger flags and nobody approved at this moment is silence: Playback.Withheld. Right: recording.listen, with a reason.
 func (a *Access) Open(ctx context.Context, id string) (*Playback, error) {
 	return a.open(ctx, ActionListen, id, false)
 }
@@ -145,11 +147,16 @@ func (a *Access) open(ctx context.Context, action, id string, whole bool) (*Play
 	if err != nil {
 		return nil, err
 	}
+	c, err := a.decide(ctx, action, r, false)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
 	p, err := r.playback(whole)
 	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	p.decoders = a.v.cfg.Decoders
+	p.cut = c
+	p.decoders, p.encoders = a.v.cfg.Decoders, a.v.cfg.Encoders
 	p.spend = func(bytes int64) error { return a.spend(ctx, action, id, bytes) }
 	return p, nil
 }
@@ -189,8 +196,12 @@ type Destroyed struct {
 
 // Destroy shreds a recording: its wrapped key is destroyed first, which ends every copy of it anywhere, then its blob is erased. The row stays, without
 // key and metadata, as the proof that it existed. Destroying again finishes what a crash left undone and returns the same. ErrOpen for a
-// recording that is still being made, ErrNotFound for one that never was. Right: recording.delete.
+// recording that is still being made, ErrNotFound for one that never was. reason is recorded as Because says. Right: recording.delete.
 func (a *Access) Destroy(ctx context.Context, id, reason string) (Destroyed, error) {
+	reason, err := a.v.mask(reason)
+	if err != nil {
+		return Destroyed{}, err
+	}
 	if err := a.permit(ctx, ActionDelete, id, slog.String("reason", reason)); err != nil {
 		return Destroyed{}, err
 	}
@@ -216,7 +227,7 @@ func (e Entry) info() Info {
 }
 
 func (i Info) with(m Meta) Info {
-	i.Call, i.Parties, i.Attributes = m.Call, m.Parties, m.Attributes
+	i.Call, i.Parties, i.Attributes, i.Categories = m.Call, m.Parties, m.Attributes, m.Categories
 	return i
 }
 

@@ -35,6 +35,15 @@ type Config struct {
 	// Decoders makes decoders for codecs other than G.711, by their names in SDP. If nil, such audio is kept, verified and sealed, but playing or exporting it
 	// is ErrCodec.
 	Decoders map[string]func() Decoder
+	// Encoders write formats that the Vault cannot: FLAC, for which package flac beside it fits, and OggOpus for what was not recorded as Opus. If nil, exporting
+	// these is ErrInvalid.
+	Encoders map[Format]Encoder
+	// Text keeps restricted data out of metadata, marks and reasons. If nil, they are stored as they are.
+	Text TextGuard
+	// Flagger says which parts of a recording hold restricted data; they leave only if Approver says so. If nil, no part is flagged by itself.
+	Flagger Flagger
+	// Approver says what is approved in writing. If nil, nothing is: no recording with Meta.Categories is made or let out, and what is flagged is withheld.
+	Approver Approver
 	// Bulk bounds how much one actor reads in a while. If zero, the defaults named at its fields.
 	Bulk Bulk
 	// Alarm is told when Bulk stops somebody. If nil, it is only recorded with the actor's Auditor.
@@ -56,7 +65,7 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	c.Recipients = slices.Clone(c.Recipients)
-	c.Decoders = maps.Clone(c.Decoders)
+	c.Decoders, c.Encoders = maps.Clone(c.Decoders), maps.Clone(c.Encoders)
 	c.Policy.Sunset = maps.Clone(c.Policy.Sunset)
 	c.Bulk = c.Bulk.withDefaults()
 	return c

@@ -91,7 +91,10 @@ func (p *Playback) run(st *stream, c *cached, party int) ([]pcm, error) {
 			if err != nil {
 				return nil, err // checked when it was read
 			}
-			if n, err := st.dec.Decode(room[:ticks:ticks], payload); err != nil || n < 0 || n > ticks {
+			from := s.at + int64(len(s.samples)-len(room))
+			if p.cut.hides(party, from, from+int64(ticks)) {
+				// Not decoded: what a decoder remembers of it would be heard in the frames behind it.
+			} else if n, err := st.dec.Decode(room[:ticks:ticks], payload); err != nil || n < 0 || n > ticks {
 				clear(room[:ticks]) // one bad packet of a peer is no reason to lose the recording
 			}
 			room, b = room[ticks:], rest

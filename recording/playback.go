@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,11 +18,14 @@ type Playback struct {
 	s        *scanner
 	release  func() error // of the blob
 	decoders map[string]func() Decoder
+	encoders map[Format]Encoder
+	cut      cut
 	spend    func(bytes int64) error // asks Config.Bulk; nil if nobody counts
 	samples  int64
 	complete bool
 	f        found         // of version 1
 	framed   map[byte]byte // as in found, if all of it was read
+	g711     byte          // likewise; not for version 1, which holds nothing else
 
 	mu      sync.Mutex
 	atlas   atlas
@@ -129,8 +133,24 @@ func (p *Playback) Duration() time.Duration { return time.Duration(p.samples) * 
 // Complete reports whether the recording ended well. If not, it is readable up to the last finished segment.
 func (p *Playback) Complete() bool { return p.complete }
 
-// Marks returns the marks in the order they were written. It reads the segments that have some, and no others; a *CorruptError if one is bad.
+// Withheld returns what is silence because it is flagged and nobody approved, as it was decided when the recording was opened; nil if nothing is.
+func (p *Playback) Withheld() []Span { return slices.Clone(p.cut.spans) }
+
+// Marks returns the marks in the order they were written, without the texts of those in parts that are withheld. It reads the segments that have some, and
+// no others; a *CorruptError if one is bad.
 func (p *Playback) Marks() ([]Mark, error) {
+	out, err := p.allMarks()
+	for i, m := range out {
+		for _, s := range p.cut.spans {
+			if a, b := s.ticks(); int64(m.At/tick) >= a && int64(m.At/tick) < b && (m.Party < 0 || s.concerns(m.Party)) {
+				out[i].Text = ""
+			}
+		}
+	}
+	return out, err
+}
+
+func (p *Playback) allMarks() ([]Mark, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -161,8 +181,8 @@ func (p *Playback) Marks() ([]Mark, error) {
 	return out, nil
 }
 
-// ReadPCM fills dst with 16-bit samples of one party (from 0) at SampleRate, starting at sample at; where the party was silent, paused, masked or lost, it
-// writes zeros. It returns fewer than len(dst) and io.EOF only at the end of the recording. Any sample can be asked for at any time. A *CorruptError if a
+// ReadPCM fills dst with 16-bit samples of one party (from 0) at SampleRate, starting at sample at; where the party was silent, paused, masked, lost or
+// withheld, it writes zeros. It returns fewer than len(dst) and io.EOF only at the end of the recording. Any sample can be asked for at any time. A *CorruptError if a
 // segment is not what was written, ErrCodec if there is no decoder; then it returns 0 and dst is zero. ErrBulk if the actor has read too much.
 func (p *Playback) ReadPCM(party int, dst []int16, at int64) (int, error) {
 	if party < 0 || party >= p.s.parties {
@@ -205,6 +225,7 @@ func (p *Playback) fill(party int, dst []int16, at int64) error {
 	default:
 		err = p.read(party, dst, at)
 	}
+	p.cut.silence(party, dst, at)
 	if err != nil {
 		clear(dst)
 	}

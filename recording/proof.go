@@ -70,8 +70,8 @@ func parseProof(b []byte) (p proof, err error) {
 
 // Prove returns a proof of the part of a recording, about a second, in which something was heard at the given time from its start. The whole recording is
 // checked before. The proof opens that part, and with the blob of the recording in hand the rest of its audio; it does not open the metadata.
-// ErrUnsigned for a recording without a manifest or a Vault without a Signer, ErrOpen while it is being made, ErrNotFound if nothing was heard then.
-// Right: recording.export, with a reason.
+// ErrUnsigned for a recording without a manifest or a Vault without a Signer, ErrOpen while it is being made, ErrNotFound if nothing was heard then,
+// ErrRestricted if any part of the recording is flagged and nobody approved: the key in a proof opens all of its audio. Right: recording.export, with a reason.
 func (a *Access) Prove(ctx context.Context, id string, at time.Duration) (out []byte, err error) {
 	if err := a.permitOut(ctx, ActionExport, id); err != nil {
 		return nil, err
@@ -81,6 +81,9 @@ func (a *Access) Prove(ctx context.Context, id string, at time.Duration) (out []
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	if _, err := a.decide(ctx, ActionExport, r, true); err != nil {
+		return nil, err
+	}
 	switch {
 	case r.entry.State == StateOpen:
 		return nil, fmt.Errorf("%w: %s", ErrOpen, id)

@@ -63,6 +63,7 @@ type found struct {
 
 	ends   [MaxParties]int64 // where each party's audio ends
 	framed map[byte]byte     // codecs other than G.711, with a bit for each party
+	g711   byte              // a bit for each party with some
 	index  indexer
 	atlas  atlas   // where what lies, if asked for; version 2
 	runs   [][]run // by party, if asked for; version 1
@@ -272,6 +273,8 @@ func (f *found) record(s *scanner, at place, e *entry, r record, plain []byte, w
 				f.framed = map[byte]byte{}
 			}
 			f.framed[r.code] |= 1 << r.party
+		} else {
+			f.g711 |= 1 << r.party
 		}
 		f.samples = max(f.samples, end)
 		span(&e.from, &e.to, r.at, uint32(end))

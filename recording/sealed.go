@@ -82,7 +82,7 @@ func parseSealedFront(b []byte, size int64) (f sealedFront, offset int64, err er
 // encrypted, and nothing is written unless all of it was checked before. It returns the bytes written.
 //
 // A sealed recording is a copy that holds wrapped keys: Destroy does not reach it. ErrRecipient if the recording has no recipients, ErrOpen while it is
-// being made, ErrInvalid for container version 1. Right: recording.export, with a reason.
+// being made, ErrInvalid for container version 1, ErrRestricted if a part of it is flagged and nobody approved. Right: recording.export, with a reason.
 func (a *Access) Seal(ctx context.Context, id string, w io.Writer) (n int64, err error) {
 	if err := a.permitOut(ctx, ActionExport, id); err != nil {
 		return 0, err
@@ -92,6 +92,9 @@ func (a *Access) Seal(ctx context.Context, id string, w io.Writer) (n int64, err
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	if _, err := a.decide(ctx, ActionExport, r, true); err != nil {
+		return 0, err
+	}
 	switch {
 	case r.entry.State == StateOpen:
 		return 0, fmt.Errorf("%w: %s", ErrOpen, id)
@@ -261,19 +264,16 @@ func (s *Sealed) open(decoders map[string]func() Decoder, whole bool) (*Playback
 	return p, nil
 }
 
-// Export writes the recording as a WAV file after checking all of it, as Access.ExportAs does.
+// Export writes the recording after checking all of it, as Access.ExportAs does, in formats that need no Encoder.
 func (s *Sealed) Export(w io.Writer, l Layout, decoders map[string]func() Decoder) (n int64, err error) {
 	p, err := s.open(decoders, true)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	audio, err := p.Audio(l)
-	if err == nil {
-		err = p.playable(l.Stream)
-	}
+	file, err := p.file(l)
 	if err != nil {
 		return 0, err
 	}
-	return audio.writeTo(w)
+	return file.writeTo(w)
 }

@@ -73,6 +73,7 @@ func (t *Track) mask(party int, masked bool) error {
 }
 
 // Mark keeps a moment of the call with the audio. text may say more, at most 256 bytes of UTF-8, such as who was transferred to or how a supervisor joined.
+// What Config.Text masks in it is not stored; if that fails, neither is the mark.
 // ErrInvalid for MarkPause, MarkResume, MarkMask, MarkUnmask and MarkLost, which are not the caller's to set, and for kinds there are not.
 // ErrClosed after Close.
 func (t *Track) Mark(kind MarkKind, text string) error { return t.MarkParty(-1, kind, text) }
@@ -81,6 +82,10 @@ func (t *Track) Mark(kind MarkKind, text string) error { return t.MarkParty(-1, 
 func (t *Track) MarkParty(party int, kind MarkKind, text string) error {
 	if !kind.callers() || len(text) > maxText || !utf8.ValidString(text) || party < -1 || party >= int(t.parties) {
 		return fmt.Errorf("%w: mark", ErrInvalid)
+	}
+	text, err := t.v.mask(text)
+	if err != nil {
+		return err
 	}
 	t.lock()
 	defer t.unlock()

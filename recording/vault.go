@@ -77,6 +77,9 @@ type Meta struct {
 	Parties []string `json:"parties"`
 	// Attributes is whatever else should be found with the recording. If zero, none.
 	Attributes map[string]string `json:"attributes,omitempty"`
+	// Categories of restricted data, such as "health", that all of the recording is expected to hold, by what its queue is tagged with: each needs an approval
+	// (Config.Approver) for the recording to be made, and again whenever it leaves. Spelled like IDs, at most 16. If empty, none.
+	Categories []string `json:"categories,omitempty"`
 }
 
 var idRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -93,6 +96,7 @@ func (m Meta) withDefaults() Meta {
 	}
 	m.Parties = slices.Clone(m.Parties)
 	m.Attributes = maps.Clone(m.Attributes)
+	m.Categories = slices.Clone(m.Categories)
 	return m
 }
 
@@ -105,14 +109,18 @@ func (m Meta) validate() error {
 	case len(m.Parties) == 0 || len(m.Parties) > MaxParties:
 		return fmt.Errorf("%w: %d parties, from 1 to %d", ErrInvalid, len(m.Parties), MaxParties)
 	}
-	return nil
+	return validCategories(m.Categories)
 }
 
 // Create starts a recording: its key is made, wrapped and in the catalog before it returns. ErrExists if the ID was ever used, ErrInvalid for a Meta
-// outside its limits.
+// outside its limits or with a text that Config.Text refuses, ErrRestricted for one with a category that nobody approved.
 func (v *Vault) Create(ctx context.Context, m Meta) (*Track, error) {
+	named := m.ID != ""
 	m = m.withDefaults()
 	if err := m.validate(); err != nil {
+		return nil, err
+	}
+	if err := v.checkText(m, named); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(m)
@@ -124,6 +132,9 @@ func (v *Vault) Create(ctx context.Context, m Meta) (*Track, error) {
 		return nil, fmt.Errorf("%w: %d bytes of metadata, at most %d", ErrInvalid, len(text), maxMeta)
 	}
 	if err := permit(ctx, v.cfg.Authorizer, v.cfg.Auditor, ActionCreate, m.ID); err != nil {
+		return nil, err
+	}
+	if err := v.approveCreate(ctx, m); err != nil {
 		return nil, err
 	}
 	k := newDEK()

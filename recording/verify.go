@@ -122,7 +122,7 @@ func (r *reading) playback(whole bool) (*Playback, error) {
 			if err != nil {
 				return nil, err
 			}
-			p.framed = f.framed
+			p.framed, p.g711 = f.framed, f.g711
 		}
 		atlas, end, err := r.s.openAtlas(r.entry.Segments)
 		if err != nil {
@@ -135,7 +135,7 @@ func (r *reading) playback(whole bool) (*Playback, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.f, p.framed, p.atlas, p.samples, p.complete = f, f.framed, f.atlas, f.samples, f.final
+	p.f, p.framed, p.g711, p.atlas, p.samples, p.complete = f, f.framed, f.g711, f.atlas, f.samples, f.final
 	return p, nil
 }
 

@@ -11,21 +11,38 @@ import (
 // Format is what audio is written as.
 type Format int
 
-// The formats there are. FORMAT.md's frames of other codecs are not converted, so there is room for more.
+// The formats there are. Playback.Audio and PlaybackHandler have those of WAV, ExportAs and ExportSigned have all.
 const (
 	WAV     Format = iota // 16-bit linear PCM (format tag 1)
 	WAVALaw               // G.711 A-law (format tag 6), half the size
 	WAVULaw               // G.711 µ-law (format tag 7), half the size
+	FLAC                  // lossless (RFC 9639), about half the size, by Config.Encoders
+	OggOpus               // Opus in Ogg (RFC 7845): packets that were recorded as Opus, as they are; anything else by Config.Encoders
 )
+
+var formatNames = [...]string{"wav", "wav-alaw", "wav-ulaw", "flac", "ogg-opus"}
+
+// String returns the format's name.
+func (f Format) String() string {
+	if f >= 0 && int(f) < len(formatNames) {
+		return formatNames[f]
+	}
+	return "unknown"
+}
 
 // Stream chooses whose audio.
 type Stream int
 
-// Stereo has the first party left and the others, added, right. It is the zero Stream.
+// Stereo has the first party left and the others, added, right; in OggOpus each party is a stream of its own. It is the zero Stream.
 const Stereo Stream = 0
 
 // Only is the audio of one party (from 0) alone, mono.
 func Only(party int) Stream { return Stream(party + 1) }
+
+// Encoder writes a file of linear 16-bit audio to w: samples of each of the channels, at rate in Hz. read fills dst with interleaved samples from sample at on
+// (of each channel, so len(dst) is a multiple of channels); any part can be read, and again, such as for a header that says something of the whole. It must
+// write the same file for the same audio. Called concurrently for several exports.
+type Encoder func(w io.Writer, rate, channels int, samples int64, read func(dst []int16, at int64) error) error
 
 // Layout is how audio leaves a recording. The zero Layout is stereo WAV of 16 bits.
 type Layout struct {
@@ -172,9 +189,7 @@ func (a *Audio) read(b []byte, off int64) (n int, err error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.left == nil {
-		a.left, a.right, a.other = make([]int16, SampleRate), make([]int16, SampleRate), make([]int16, SampleRate)
-	}
+	a.room()
 	defer func() { clear(a.left); clear(a.right); clear(a.other) }()
 	frame := int64(a.shape.frame())
 	var part [4]byte
@@ -203,6 +218,13 @@ func (a *Audio) read(b []byte, off int64) (n int, err error) {
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+// room makes room for what fetch reads.
+func (a *Audio) room() {
+	if a.left == nil {
+		a.left, a.right, a.other = make([]int16, SampleRate), make([]int16, SampleRate), make([]int16, SampleRate)
+	}
 }
 
 // fetch reads count samples of all channels.
