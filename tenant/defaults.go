@@ -52,12 +52,13 @@ var grants = map[Role][]string{
 		"recording.pause", "recording.resume", "recording.list", "recording.listen", "recording.verify",
 		"retention.explain", ActionUsersRead,
 	},
-	// An administrator runs the tenant and does not listen to it: recordings are a supervisor's, unless one person holds both roles.
+	// An administrator runs the tenant and does not listen to it: recordings are a supervisor's, unless one person holds both roles. Files of them, exported or
+	// downloaded, are the administrator's, so that whoever listens all day has no way to take them along.
 	RoleAdmin: {
 		ActionUsersRead, ActionUsersWrite, ActionTenantRead, ActionTenantWrite,
 		"agent.read", "agent.set", "queue.read", "queue.set", "queue.write", "flow.read", "flow.write", "trunk.read", "trunk.write",
 		"call.read", "report.read",
-		"recording.list", "recording.export", "recording.verify", "recording.delete",
+		"recording.list", "recording.export", "recording.download", "recording.verify", "recording.rewrap", "recording.delete",
 		"retention.run", "retention.explain", "retention.receipts", "hold.place", "hold.release", "hold.list",
 		"keys.list", "keys.rotate", "keys.destroy", "audit.verify",
 	},

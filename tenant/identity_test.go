@@ -175,6 +175,8 @@ func TestRightsFollowFromRoles(t *testing.T) {
 		"recording.list":     {tenant.RoleSupervisor, tenant.RoleAdmin, tenant.RoleAuditor},
 		"recording.listen":   {tenant.RoleSupervisor},
 		"recording.export":   {tenant.RoleAdmin},
+		"recording.download": {tenant.RoleAdmin},
+		"recording.rewrap":   {tenant.RoleAdmin},
 		"recording.verify":   {tenant.RoleSupervisor, tenant.RoleAdmin, tenant.RoleAuditor},
 		"recording.delete":   {tenant.RoleAdmin},
 		"recording.create":   nil,

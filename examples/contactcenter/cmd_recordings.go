@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,8 +12,10 @@ import (
 
 type recordingsCmd struct {
 	List   recordingsList   `cmd:"" help:"List recordings."`
-	Export recordingsExport `cmd:"" help:"Write a recording as a stereo WAV file: caller left, agent right."`
+	Export recordingsExport `cmd:"" help:"Write a recording as an audio file, with a signed receipt."`
+	Check  recordingsCheck  `cmd:"" help:"Check an exported file against its receipt. Needs no data folder."`
 	Verify recordingsVerify `cmd:"" help:"Read recordings to the end and say whether they are what was written."`
+	Rewrap recordingsRewrap `cmd:"" help:"Wrap the keys of recordings with the newest version of the tenant's key."`
 	Delete recordingsDelete `cmd:"" help:"Destroy a recording: its key first, then its bytes."`
 }
 
@@ -50,32 +51,6 @@ func (c recordingsList) Run(a *app) error {
 			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", info.ID, info.Class, info.Created.Format(time.RFC3339), info.Duration.Round(time.Millisecond), info.State, queue, agent, call)
 		}
 		return tw.Flush()
-	})
-}
-
-type recordingsExport struct {
-	who
-	ID     string `arg:"" help:"The recording."`
-	Out    string `short:"o" help:"File to write; - is standard output. Plaintext audio: mind where it goes." default:"-"`
-	Reason string `required:"" help:"Why, such as the number of a complaint; it is kept in the audit log."`
-}
-
-func (c recordingsExport) Run(a *app) error {
-	return withAccess(a, c.who, func(_ *actor, access *recording.Access) error {
-		access = access.Because(c.Reason)
-		if c.Out == "-" {
-			_, err := access.Export(a.ctx, c.ID, a.stdout)
-			return err
-		}
-		f, err := os.OpenFile(c.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = access.Export(a.ctx, c.ID, f)
-		if err = errors.Join(err, f.Close()); err != nil {
-			return errors.Join(err, os.Remove(c.Out))
-		}
-		return nil
 	})
 }
 

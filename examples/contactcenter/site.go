@@ -15,6 +15,7 @@ import (
 	"github.com/ringfence/ringfence/ivr"
 	"github.com/ringfence/ringfence/recording"
 	"github.com/ringfence/ringfence/recording/filestore"
+	"github.com/ringfence/ringfence/recording/flac"
 	recstore "github.com/ringfence/ringfence/recording/sqlstore"
 	"github.com/ringfence/ringfence/recording/voicemail"
 	vmstore "github.com/ringfence/ringfence/recording/voicemail/sqlstore"
@@ -188,7 +189,7 @@ func openVault(ctx context.Context, d *deployment, t *tenant.Tenant) (*recording
 		return nil, nil, err
 	}
 	v, err := recording.New(recording.Config{Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys,
-		Place: recording.Place{Owner: t.Name()}, Authorizer: recorder, Auditor: log.As(recorder.Name())})
+		Place: recording.Place{Owner: t.Name()}, Encoders: map[recording.Format]recording.Encoder{recording.FLAC: flac.Encode}, Authorizer: recorder, Auditor: log.As(recorder.Name())})
 	if err != nil {
 		return nil, nil, errors.Join(err, catalog.Close())
 	}
