@@ -156,7 +156,7 @@ func (a *Access) open(ctx context.Context, action, id string, whole bool) (*Play
 		return nil, errors.Join(err, r.close())
 	}
 	p.cut = c
-	p.decoders, p.encoders = a.v.cfg.Decoders, a.v.cfg.Encoders
+	p.decoders, p.encoders, p.opus = a.v.cfg.Decoders, a.v.cfg.Encoders, a.v.cfg.OpusEncoder
 	p.spend = func(bytes int64) error { return a.spend(ctx, action, id, bytes) }
 	return p, nil
 }

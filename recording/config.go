@@ -35,9 +35,10 @@ type Config struct {
 	// Decoders makes decoders for codecs other than G.711, by their names in SDP. If nil, such audio is kept, verified and sealed, but playing or exporting it
 	// is ErrCodec.
 	Decoders map[string]func() Decoder
-	// Encoders write formats that the Vault cannot: FLAC, for which package flac beside it fits, and OggOpus for what was not recorded as Opus. If nil, exporting
-	// these is ErrInvalid.
+	// Encoders write formats that the Vault cannot: FLAC, for which package flac beside it fits. If nil, exporting these is ErrInvalid.
 	Encoders map[Format]Encoder
+	// OpusEncoder makes encoders for OggOpus of what was not recorded as Opus. If nil, exporting that as OggOpus is ErrInvalid.
+	OpusEncoder func() OpusEncoder
 	// Text keeps restricted data out of metadata, marks and reasons. If nil, they are stored as they are.
 	Text TextGuard
 	// Flagger says which parts of a recording hold restricted data; they leave only if Approver says so. If nil, no part is flagged by itself.

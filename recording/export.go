@@ -58,10 +58,7 @@ func (p *Playback) file(l Layout) (exportFile, error) {
 		if _, err := (Layout{Stream: l.Stream}).shape(p.s.parties); err != nil {
 			return nil, err
 		}
-		if p.onlyOpus(l.Stream) {
-			return newOggFile(p, l.Stream), nil
-		}
-		fallthrough
+		return newOggFile(p, l.Stream)
 	case FLAC:
 		audio, err := p.Audio(Layout{Stream: l.Stream})
 		if err != nil {
@@ -93,21 +90,6 @@ func (p *Playback) playable(s Stream) error {
 		}
 	}
 	return nil
-}
-
-// onlyOpus reports whether all audio of a stream was recorded as Opus.
-func (p *Playback) onlyOpus(s Stream) bool {
-	parties := byte(1<<p.s.parties - 1)
-	if s != Stereo {
-		parties = 1 << (int(s) - 1)
-	}
-	other := p.g711
-	for code, who := range p.framed {
-		if code != codeOpus {
-			other |= who
-		}
-	}
-	return (p.s.box == nil || p.s.box.version != version1) && other&parties == 0
 }
 
 // encoded is a file that an Encoder writes.

@@ -90,21 +90,40 @@ const (
 )
 
 // oggFile is a recording as Opus in Ogg: each party a logical stream, grouped (RFC 3533 section 4), the packets as they were recorded. Two parties are not one
-// stereo stream because their packets neither begin nor last alike.
+// stereo stream because their packets neither begin nor last alike. Whoever was not recorded as Opus alone is encoded.
 type oggFile struct {
 	p       *Playback
 	parties []int
 }
 
-func newOggFile(p *Playback, s Stream) oggFile {
-	if s != Stereo {
-		return oggFile{p, []int{int(s) - 1}}
-	}
+func newOggFile(p *Playback, stream Stream) (oggFile, error) {
 	f := oggFile{p: p}
 	for i := range p.s.parties {
-		f.parties = append(f.parties, i)
+		if stream != Stereo && stream != Only(i) {
+			continue
+		}
+		if f.parties = append(f.parties, i); p.onlyOpus(i) {
+			continue
+		}
+		if p.opus == nil {
+			return f, fmt.Errorf("%w: no encoder for %v", ErrInvalid, OggOpus)
+		}
+		if err := p.playable(Only(i)); err != nil {
+			return f, err
+		}
 	}
-	return f
+	return f, nil
+}
+
+// onlyOpus reports whether all audio of a party was recorded as Opus. All of it must have been read.
+func (p *Playback) onlyOpus(party int) bool {
+	other := p.g711
+	for code, who := range p.framed {
+		if code != codeOpus {
+			other |= who
+		}
+	}
+	return other&(1<<party) == 0 && (p.s.box == nil || p.s.box.version != version1)
 }
 
 func (f oggFile) counts() int64 { return 2 * f.p.samples * int64(len(f.parties)) }
@@ -120,6 +139,12 @@ func (f oggFile) write(w io.Writer) error {
 	streams := make([]opusStream, len(f.parties))
 	for i, party := range f.parties {
 		streams[i] = opusStream{p: f.p, party: party, page: oggStream{w: w, serial: be32(sum[:]) + uint32(party)}}
+		if f.p.onlyOpus(party) {
+			continue
+		}
+		if streams[i].encoder = f.p.opus(); streams[i].encoder == nil {
+			return fmt.Errorf("%w: no encoder for %v", ErrInvalid, OggOpus)
+		}
 	}
 	for i := range streams { // all first pages come before any other (RFC 3533 section 4)
 		if err := streams[i].begin(); err != nil {
@@ -153,27 +178,15 @@ type opusStream struct {
 	end   int64 // tick up to which there are packets
 	toc   byte  // of the last packet that was recorded
 	heard bool  // there was one
+
+	encoder OpusEncoder // of what was not recorded as Opus; nil otherwise
 }
 
-// begin writes the identification header (RFC 7845 section 5.1). One channel, unless the first packet has two.
+// begin writes the identification header (RFC 7845 section 5.1).
 func (s *opusStream) begin() error {
-	channels := byte(1)
-	for it, err := range s.p.overlapping(0, s.p.samples) {
-		if err != nil {
-			return err
-		}
-		found := false
-		if err := s.frames(it, func(_ int64, _ int, payload []byte) error {
-			if !found {
-				found, channels = true, 1+payload[0]>>2&1
-			}
-			return nil
-		}); err != nil {
-			return err
-		}
-		if found {
-			break
-		}
+	channels, err := s.channels()
+	if err != nil {
+		return err
 	}
 	b := append([]byte("OpusHead"), 1, channels)
 	b = binary.LittleEndian.AppendUint16(b, opusPreSkip)
@@ -183,6 +196,27 @@ func (s *opusStream) begin() error {
 		return err
 	}
 	return s.page.flush(pageBegins)
+}
+
+// channels is how many the first packet has: one if there is none. A later packet that has more is mixed to as many by whoever plays it.
+func (s *opusStream) channels() (n byte, err error) {
+	if s.encoder != nil {
+		return 1, nil
+	}
+	for it, err := range s.p.overlapping(0, s.p.samples) {
+		if err != nil {
+			return 0, err
+		}
+		if err := s.frames(it, func(_ int64, _ int, payload []byte) error {
+			if n == 0 {
+				n = 1 + payload[0]>>2&1
+			}
+			return nil
+		}); err != nil || n > 0 {
+			return n, err
+		}
+	}
+	return 1, nil
 }
 
 // comment writes the comment header (RFC 7845 section 5.2). It says nothing about anybody.
@@ -197,12 +231,47 @@ func (s *opusStream) comment() error {
 		return err
 	}
 	s.end = -opusPreSkip / opusPerTick
+	if s.encoder != nil {
+		return s.encode(0)
+	}
 	return s.silence(0)
+}
+
+// encode encodes up to a tick, and as much further as the last packet reaches.
+func (s *opusStream) encode(to int64) error {
+	var pcm [SampleRate / 50]int16
+	var packet [MaxFrame]byte
+	defer func() { clear(pcm[:]); clear(packet[:]) }()
+	for s.end < to {
+		clear(pcm[:])
+		if n := min(int64(len(pcm)), s.p.samples-s.end); s.end >= 0 && n > 0 {
+			if err := s.p.fill(s.party, pcm[:n], s.end); err != nil {
+				return err
+			}
+		}
+		n, err := s.encoder.Encode(packet[:], pcm[:])
+		if err == nil && (n < 1 || n > len(packet) || opusTicks(packet[:n]) != int64(len(pcm))) {
+			err = fmt.Errorf("%w: no packet of 20 ms", ErrCodec)
+		}
+		if err != nil {
+			return wrap(err)
+		}
+		if err := s.packet(packet[:n], int64(len(pcm))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // second writes the packets that begin within a second.
 func (s *opusStream) second(from int64, last bool) error {
 	to := from + SampleRate
+	if s.encoder != nil {
+		if err := s.encode(min(to, s.p.samples)); err != nil {
+			return err
+		}
+		return s.finish(last)
+	}
 	for it, err := range s.p.overlapping(from, to) {
 		if err != nil {
 			return err
@@ -226,14 +295,19 @@ func (s *opusStream) second(from int64, last bool) error {
 				return err
 			}
 		}
-		if len(s.page.lacing) == 0 {
-			return nil
-		}
-		return s.page.flush(0)
-	}
-	// The end of the recording, which cuts the last packet off where it is longer (RFC 7845 section 4.4).
-	if err := s.silence(s.p.samples + opusUnit - 1); err != nil {
+	} else if err := s.silence(s.p.samples + opusUnit - 1); err != nil {
 		return err
+	}
+	return s.finish(last)
+}
+
+// finish ends the page, and with the last the stream: at the end of the recording, which cuts a longer packet off (RFC 7845 section 4.4).
+func (s *opusStream) finish(last bool) error {
+	switch {
+	case !last && len(s.page.lacing) == 0:
+		return nil
+	case !last:
+		return s.page.flush(0)
 	}
 	s.page.granule = opusPreSkip + uint64(s.p.samples)*opusPerTick
 	return s.page.flush(pageEnds)

@@ -375,3 +375,89 @@ func readSamples(t *testing.T, path string, skip int) (out []int16) {
 	}
 	return out
 }
+
+// teller is an encoder whose packets say which one they are and the first sample of it.
+type teller struct {
+	n    byte
+	fail error
+	wide bool
+}
+
+func (e *teller) Encode(dst []byte, pcm []int16) (int, error) {
+	if e.fail != nil || len(pcm) != 160 || len(dst) < recording.MaxFrame {
+		return 0, errors.Join(e.fail, errors.New("asked for another frame"))
+	}
+	dst[0] = 1 << 3 // 20 ms
+	if e.wide {
+		dst[0] = 3 << 3
+	}
+	dst[1] = e.n
+	e.n++
+	return 2 + copy(dst[2:], binary.BigEndian.AppendUint16(nil, uint16(pcm[0]))), nil
+}
+
+// What was not recorded as Opus is encoded, beside what was: 20 ms after 20 ms, without the parts that are withheld.
+func TestOggEncodesOtherAudio(t *testing.T) {
+	ctx := context.Background()
+	k := newKit(t)
+	tr := k.create(t, "mixed")
+	tr.PartyAt(0, 0).WriteFrame(0, recording.Opus, opusFrame(1))
+	speak(tr.PartyAt(1, 0), 0, 3*time.Second, 440, recording.PCMU)
+	tr.PartyAt(1, 0).WriteFrame(3*time.Second, recording.PCMU, tone(440, 0, recording.PCMU)[:40]) // the last frame is 5 ms
+	closeTrack(t, tr)
+	var pcm []int16
+	{
+		p, err := k.access(t).Open(ctx, "mixed")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pcm = make([]int16, 4*recording.SampleRate)
+		n, _ := p.ReadPCM(1, pcm, 0)
+		pcm = pcm[:n]
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	export := func(e recording.OpusEncoder) ([]byte, error) {
+		cfg := k.cfg
+		cfg.OpusEncoder = func() recording.OpusEncoder { return e }
+		cfg.Flagger = &flags{spans: []recording.Span{{From: time.Second, To: 2 * time.Second}}}
+		var b bytes.Buffer
+		_, err := access(t, newVault(t, cfg)).ExportAs(ctx, "mixed", &b, recording.Layout{Format: recording.OggOpus})
+		return b.Bytes(), err
+	}
+	b, err := export(&teller{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := parseOgg(t, b)
+	if len(s) != 2 || s[0].end != int64(len(pcm))*6 || s[1].end != s[0].end || len(s[1].packets) != 4+151 || !bytes.Equal(s[0].packets[4].data, opusFrame(1)) {
+		t.Fatalf("%d streams, to %d", len(s), s[0].end)
+	}
+	for n, p := range s[1].packets {
+		want := int16(0)
+		if i := n - 4; i >= 0 && (i < 50 || i >= 100) { // behind 80 ms of silence, and withheld for a second
+			want = pcm[160*i]
+		}
+		if p.data[1] != byte(n) || int16(binary.BigEndian.Uint16(p.data[2:])) != want || p.at != int64(n-4)*960 {
+			t.Fatalf("packet %d: %x at %d, want %d", n, p.data, p.at, want)
+		}
+	}
+	if _, err := export(&teller{fail: errBroken}); !errors.Is(err, errBroken) {
+		t.Error(err)
+	}
+	if _, err := export(&teller{wide: true}); !errors.Is(err, recording.ErrCodec) {
+		t.Error(err)
+	}
+	if b, err := export(nil); !errors.Is(err, recording.ErrInvalid) || len(b) > 0 {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	g := k.create(t, "g722")
+	g.PartyAt(0, 0).WriteFrame(0, recording.G722, make([]byte, 160))
+	closeTrack(t, g)
+	cfg := k.cfg
+	cfg.OpusEncoder = func() recording.OpusEncoder { return &teller{} }
+	if _, err := access(t, newVault(t, cfg)).ExportAs(ctx, "g722", failing{t}, recording.Layout{Format: recording.OggOpus}); !errors.Is(err, recording.ErrCodec) {
+		t.Errorf("without a decoder: %v", err)
+	}
+}

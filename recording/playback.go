@@ -19,6 +19,7 @@ type Playback struct {
 	release  func() error // of the blob
 	decoders map[string]func() Decoder
 	encoders map[Format]Encoder
+	opus     func() OpusEncoder
 	cut      cut
 	spend    func(bytes int64) error // asks Config.Bulk; nil if nobody counts
 	samples  int64

@@ -17,7 +17,7 @@ const (
 	WAVALaw               // G.711 A-law (format tag 6), half the size
 	WAVULaw               // G.711 µ-law (format tag 7), half the size
 	FLAC                  // lossless (RFC 9639), about half the size, by Config.Encoders
-	OggOpus               // Opus in Ogg (RFC 7845): packets that were recorded as Opus, as they are; anything else by Config.Encoders
+	OggOpus               // Opus in Ogg (RFC 7845): packets that were recorded as Opus, as they are; anything else by Config.OpusEncoder
 )
 
 var formatNames = [...]string{"wav", "wav-alaw", "wav-ulaw", "flac", "ogg-opus"}
@@ -43,6 +43,13 @@ func Only(party int) Stream { return Stream(party + 1) }
 // (of each channel, so len(dst) is a multiple of channels); any part can be read, and again, such as for a header that says something of the whole. It must
 // write the same file for the same audio. Called concurrently for several exports.
 type Encoder func(w io.Writer, rate, channels int, samples int64, read func(dst []int16, at int64) error) error
+
+// OpusEncoder turns the audio of one party, in its order, into packets of Opus. It keeps state between frames. It is used by one goroutine at a time.
+type OpusEncoder interface {
+	// Encode writes one packet of 20 ms to dst, which has room for MaxFrame bytes, and returns its length. pcm is mono at SampleRate. It keeps neither slice,
+	// and must write the same packets for the same audio.
+	Encode(dst []byte, pcm []int16) (n int, err error)
+}
 
 // Layout is how audio leaves a recording. The zero Layout is stereo WAV of 16 bits.
 type Layout struct {
