@@ -19,8 +19,8 @@ type Request struct {
 //
 // Every answer says no-store and inline: what is heard is not kept by anything that obeys. Asked with the query download=1 it gives a file, which takes
 // recording.download instead of recording.listen; without that right there is no way to an attachment. A listener can always record the loudspeaker: the
-// right, the reason and the audit log are the control, not the header. Each request is authorised, recorded and counted for Config.Bulk; a segment that is
-// not what was written cuts the answer off.
+// right, the reason and the audit log are the control, not the header. What Config.Flagger flags is silence, as for
+// Access.Open. Each request is authorised, recorded and counted for Config.Bulk; a segment that is not what was written cuts the answer off.
 func PlaybackHandler(resolve func(*http.Request) (Request, error)) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		w := &transient{ResponseWriter: out}

@@ -282,11 +282,7 @@ func TestOggPlays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var out [][]byte
-		for _, p := range parseOpusFile(b) {
-			out = append(out, p)
-		}
-		return out[:300]
+		return parseOpusFile(b)[:300]
 	}
 	k := newKit(t)
 	tr := k.create(t, "r1")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -186,4 +187,69 @@ func (s secondFails) Audit(ctx context.Context, action, object string, attrs ...
 		return errBroken
 	}
 	return s.attrsOf.Audit(ctx, action, object, attrs...)
+}
+
+// Whatever somebody has signed with the right key is either a receipt that says so again in the same bytes, or refused.
+func FuzzVerifyExport(f *testing.F) {
+	ctx := context.Background()
+	keys := recordingtest.NewKeys(1)
+	public, err := keys.PublicKey(ctx)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("ringfence-recording-export/1\n" + `{"id":"r1","owner":"acme","purpose":"call","region":"","environment":"","complete":true,"actor":"","reason":"x","exported":"2026-11-22T09:00:00Z",` +
+		`"format":"wav","stream":0,"bytes":0,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","withheld":[],"approvals":[]}` + "\n")
+	f.Add("ringfence-recording-export/1\n{}\n")
+	f.Fuzz(func(t *testing.T, body string) {
+		signature, err := keys.Sign(ctx, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := body + base64.StdEncoding.EncodeToString(signature) + "\n"
+		r, err := recording.VerifyExport(public, []byte(text), strings.NewReader(""))
+		if err != nil {
+			if !errors.Is(err, recording.ErrTampered) || r.ID != "" {
+				t.Fatal(err)
+			}
+			return
+		}
+		if string(r.Text()) != text || r.Bytes != 0 {
+			t.Fatalf("%+v", r)
+		}
+	})
+}
+
+// A file for somebody outside, with the proof of where it is from.
+func ExampleAccess_ExportSigned() {
+	ctx, all, keys := context.Background(), recordingtest.Allow{}, recordingtest.NewKeys(1)
+	vault, err := recording.New(recording.Config{
+		Blobs: &recordingtest.Blobs{}, Catalog: &recordingtest.Catalog{}, Keys: keys, Signer: keys,
+		Place: recording.Place{Owner: "acme"}, Authorizer: all, Auditor: &recordingtest.Audit{},
+		Encoders: map[recording.Format]recording.Encoder{recording.FLAC: flac.Encode},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer vault.Close()
+	track, _ := vault.Create(ctx, recording.Meta{ID: "r1", Parties: []string{"caller", "agent"}})
+	track.PartyAt(0, 0).WriteFrame(0, recording.PCMU, make([]byte, 160))
+	fmt.Println("closed:", track.Close(ctx))
+
+	access, _ := vault.For(all, &recordingtest.Audit{})
+	var file bytes.Buffer
+	receipt, err := access.Because("complaint-4711").ExportSigned(ctx, "r1", &file, recording.Layout{Format: recording.FLAC})
+	fmt.Println("exported:", err)
+
+	// Elsewhere, with the public key.
+	public, _ := keys.PublicKey(ctx)
+	r, err := recording.VerifyExport(public, receipt.Text(), bytes.NewReader(file.Bytes()))
+	fmt.Println("of", r.ID, "by", r.Place.Owner, "because of", r.Reason, err)
+	file.Bytes()[50] ^= 1
+	_, err = recording.VerifyExport(public, receipt.Text(), &file)
+	fmt.Println("altered:", errors.Is(err, recording.ErrTampered))
+	// Output:
+	// closed: <nil>
+	// exported: <nil>
+	// of r1 by acme because of complaint-4711 <nil>
+	// altered: true
 }

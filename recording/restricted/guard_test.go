@@ -47,8 +47,8 @@ func TestApprovalsForRecordings(t *testing.T) {
 			t.Errorf("%+v: %q, %v", tt, got, err)
 		}
 	}
-	if got, err := (restricted.Approvals{Register: r, Place: "queue"}).Approved(ctx, "", "", clinic, "health"); got != "" && time.Since(signed) > 24*time.Hour || err != nil {
-		t.Errorf("by the real clock: %q, %v", got, err)
+	if got, err := (restricted.Approvals{Register: r, Place: "queue"}).Approved(ctx, "", "", clinic, "health"); got != "" || err != nil {
+		t.Errorf("without a clock: %q, %v", got, err)
 	}
 }
 
