@@ -27,7 +27,7 @@ type recordingsExport struct {
 	Receipt string `help:"File for the signed receipt. Without it: OUT.receipt, or standard error when the audio goes to standard output."`
 	Format  string `help:"wav, wav-alaw, wav-ulaw, flac, or ogg-opus for what was recorded as Opus." default:"wav" enum:"wav,wav-alaw,wav-ulaw,flac,ogg-opus"`
 	Party   int    `help:"One party alone: 1 is the caller, 2 the agent. 0: both, caller left, agent right." default:"0"`
-	Reason  string `required:"" help:"Why, such as the number of a complaint; it is kept in the audit log."`
+	Reason  string `help:"Why, such as the number of a complaint; it is kept in the audit log and in the receipt." default:"not said"`
 }
 
 func (c recordingsExport) Run(a *app) error {
