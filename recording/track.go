@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 )
@@ -130,16 +131,15 @@ func (p *Party) WriteFrame(at time.Duration, codec string, payload []byte) {
 	for {
 		p.lane.mu.Lock()
 		outcome := p.lane.store(pos, ticks, code, payload)
-		if outcome == needsRoom {
-			p.lane.data = p.t.v.parts.Get().(*[partBytes]byte)
-			outcome = p.lane.store(pos, ticks, code, payload)
-		}
 		p.lane.mu.Unlock()
 		switch outcome {
 		case stored:
 			return
 		case full:
 			p.t.flush() // and again: another tap of the party may have filled it meanwhile
+			continue
+		case needsRoom:
+			p.t.makeRoom(int(p.lane.party))
 			continue
 		}
 		p.t.count(outcome)
@@ -178,6 +178,23 @@ func (t *Track) unlock() {
 	t.mu.Unlock()
 }
 
+// makeRoom gives a party, and the one it shares it with, a sheet, unless it has one. Both end with the same segment.
+func (t *Track) makeRoom(party int) {
+	t.lock()
+	defer t.unlock()
+	pair := t.pair(party / 2)
+	if t.closed || pair[0].sheet != nil {
+		return
+	}
+	s := t.v.sheets.Get().(*sheet)
+	for i := range pair {
+		pair[i].lay(s)
+	}
+}
+
+// pair returns the parties of sheet i: two, or the last one.
+func (t *Track) pair(i int) []lane { return t.lanes[2*i : min(2*i+2, len(t.lanes))] }
+
 // flush hands what is pending to the writer. All parties go into one segment, so that a crash costs no party more than a second, whoever spoke.
 func (t *Track) flush() {
 	t.lock()
@@ -193,21 +210,24 @@ func (t *Track) flushLocked() { t.handOverLocked(t.jobLocked(), false) }
 // jobLocked takes what is pending.
 func (t *Track) jobLocked(marks ...record) job {
 	j := job{track: t}
-	for i := range t.parties {
-		l := &t.lanes[i]
-		t.end = max(t.end, l.end)
-		if p := l.take(); p.data != nil {
-			j.parts[i] = p
-			j.cost += partBytes
-			t.stats.Frames += uint64(p.frames)
+	j.from = math.MaxInt64
+	for i := 0; 2*i < len(t.lanes); i++ {
+		pair := t.pair(i)
+		s := pair[0].sheet
+		if s == nil {
+			continue
 		}
-	}
-	j.from, j.to = t.end, t.end
-	for _, p := range j.parts {
-		if p.data != nil {
-			j.from = min(j.from, p.first)
+		for k := range pair {
+			if l := &pair[k]; l.frames > 0 {
+				t.end, j.from = max(t.end, l.end), min(j.from, l.first)
+			}
+			pair[k].take()
 		}
+		j.sheets[i] = s
+		j.cost += sheetCost
 	}
+	t.stats.Frames += j.frames()
+	j.from, j.to = min(j.from, t.end), t.end
 	if t.gap.frames > 0 {
 		j.marks = appendRecord(j.marks, t.gap.record())
 	}
@@ -232,12 +252,7 @@ func (t *Track) handOverLocked(j job, forced bool) {
 
 // dropLocked counts frames that will not be stored and remembers them for the next MarkLost.
 func (t *Track) dropLocked(j *job) {
-	var frames uint64
-	for _, p := range j.parts {
-		if p.data != nil {
-			frames += uint64(p.frames)
-		}
-	}
+	frames := j.frames()
 	if frames == 0 {
 		return
 	}
