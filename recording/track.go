@@ -136,10 +136,10 @@ func (p *Party) WriteFrame(at time.Duration, codec string, payload []byte) {
 		case stored:
 			return
 		case full:
-			p.t.flush() // and again: another tap of the party may have filled it meanwhile
+			p.t.next(int(p.lane.party)/2, true) // and again: another tap of the party may have filled it meanwhile
 			continue
 		case needsRoom:
-			p.t.makeRoom(int(p.lane.party))
+			p.t.next(int(p.lane.party)/2, false)
 			continue
 		}
 		p.t.count(outcome)
@@ -178,12 +178,19 @@ func (t *Track) unlock() {
 	t.mu.Unlock()
 }
 
-// makeRoom gives a party, and the one it shares it with, a sheet, unless it has one. Both end with the same segment.
-func (t *Track) makeRoom(party int) {
+// next gives pair i a sheet if it has none, after what is pending was handed to the writer if full. All parties go into one segment, so that a crash costs no
+// party more than a second, whoever spoke.
+func (t *Track) next(i int, full bool) {
 	t.lock()
 	defer t.unlock()
-	pair := t.pair(party / 2)
-	if t.closed || pair[0].sheet != nil {
+	if t.closed {
+		return
+	}
+	if full {
+		t.flushLocked()
+	}
+	pair := t.pair(i)
+	if pair[0].sheet != nil {
 		return
 	}
 	s := t.v.sheets.Get().(*sheet)
@@ -194,15 +201,6 @@ func (t *Track) makeRoom(party int) {
 
 // pair returns the parties of sheet i: two, or the last one.
 func (t *Track) pair(i int) []lane { return t.lanes[2*i : min(2*i+2, len(t.lanes))] }
-
-// flush hands what is pending to the writer. All parties go into one segment, so that a crash costs no party more than a second, whoever spoke.
-func (t *Track) flush() {
-	t.lock()
-	defer t.unlock()
-	if !t.closed {
-		t.flushLocked()
-	}
-}
 
 // flushLocked hands what is pending to the writer, or drops it and counts it if too much is waiting already.
 func (t *Track) flushLocked() { t.handOverLocked(t.jobLocked(), false) }
