@@ -76,8 +76,8 @@ func (c Config) validate() error {
 	if c.Blobs == nil || c.Catalog == nil || c.Keys == nil || c.Authorizer == nil || c.Auditor == nil {
 		return fmt.Errorf("%w: Blobs, Catalog, Keys, Authorizer and Auditor are required", ErrConfig)
 	}
-	if c.MaxQueued < MaxParties*partBytes {
-		return fmt.Errorf("%w: MaxQueued under %d bytes", ErrConfig, MaxParties*partBytes)
+	if c.MaxQueued < minQueued {
+		return fmt.Errorf("%w: MaxQueued under %d bytes", ErrConfig, minQueued)
 	}
 	if len(c.Purpose) > maxPlace || !utf8.ValidString(c.Purpose) {
 		return fmt.Errorf("%w: Purpose is longer than %d bytes or not UTF-8", ErrConfig, maxPlace)

@@ -26,6 +26,8 @@ const (
 	// DefaultClass is the data class of a recording for retention.
 	DefaultClass = "recording"
 
+	minQueued = sheets * sheetCost // a second of all parties
+
 	maxMeta = 16 << 10 // bytes of metadata as JSON
 	maxID   = 128
 	maxText = 256 // bytes of a mark's text
@@ -33,9 +35,6 @@ const (
 
 // maxTick is one more than the last tick that a recording can hold.
 const maxTick = 1<<32 - 1
-
-// partBytes holds a second of G.711 with room for sixteen runs.
-const partBytes = 8000 + 16*recordHeader
 
 // How far a frame may lie from where its party's last one ended and still count as following it: less than one 20 ms frame, so that a lost frame
 // stays a gap, and more than the jitter of a sender that stamps by its clock.

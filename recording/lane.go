@@ -11,14 +11,15 @@ type lane struct {
 	gate   byte // why frames are not taken; zero if they are
 	code   byte // of the run that is being extended
 	party  byte
-	run    int32            // where in data the header of that run is; -1 if there is none
-	data   *[partBytes]byte // pending records; nil if none were since the last flush
-	n      int32            // bytes of data
-	frames uint32           // in data
-	end    int64            // tick at which the party's audio ends so far
-	since  int64            // tick of the last resume or unmask: frames that claim to be older are withheld
-	first  int64            // tick of the first audio in data
-	_      [8]byte
+	run    int32  // where on the sheet the header of that run is; -1 if there is none
+	sheet  *sheet // of two parties, each with its half; nil if nothing came since the last flush
+	n      int32  // where on the sheet the next record goes
+	limit  int32  // and where the last must end
+	end    int64  // tick at which the party's audio ends so far
+	since  int64  // tick of the last resume or unmask: frames that claim to be older are withheld
+	first  int64  // tick of the first audio on the sheet
+	frames uint32 // on the sheet
+	_      [4]byte
 }
 
 // Why frames are not taken.
@@ -66,15 +67,21 @@ func (l *lane) store(pos, ticks int64, code byte, payload []byte) outcome {
 		}
 	}
 	follows := l.run >= 0 && l.code == code && pos-l.end < runSlack
+	size := len(payload)
 	if follows {
 		pos = l.end
+	} else {
+		size += recordHeader
+	}
+	if framed(code) {
+		size += frameHead
 	}
 	switch {
 	case pos+ticks > maxTick:
 		return unsupported
-	case l.data == nil:
+	case l.sheet == nil:
 		return needsRoom
-	case l.n > 0 && (pos+ticks-l.first > segmentTicks || int(l.n)+recordHeader+frameHead+len(payload) > partBytes):
+	case l.frames > 0 && (pos+ticks-l.first > segmentTicks || int(l.n)+size > int(l.limit)):
 		return full
 	}
 	if !follows {
@@ -82,9 +89,9 @@ func (l *lane) store(pos, ticks int64, code byte, payload []byte) outcome {
 	}
 	n := int(l.n)
 	if framed(code) {
-		n = len(appendFrame(l.data[:n], ticks, payload)) // there is room
+		n = len(appendFrame(l.sheet.data[:n], ticks, payload)) // there is room
 	} else {
-		n += copy(l.data[n:], payload)
+		n += copy(l.sheet.data[n:], payload)
 	}
 	l.n, l.end = int32(n), pos+ticks
 	l.frames++
@@ -98,27 +105,30 @@ func (l *lane) begin(pos int64, code byte) {
 	if framed(code) {
 		kind = kindFrames
 	}
-	if l.n == 0 {
+	if l.frames == 0 {
 		l.first = pos
 	}
 	l.run, l.code = l.n, code
-	l.n = int32(len(appendRecord(l.data[:l.n], record{kind: kind, party: l.party, code: code, at: uint32(pos)})))
+	l.n = int32(len(appendRecord(l.sheet.data[:l.n], record{kind: kind, party: l.party, code: code, at: uint32(pos)})))
 }
 
 // finish fills in the length of the run.
 func (l *lane) finish() {
 	if l.run >= 0 {
-		binary.BigEndian.PutUint32(l.data[l.run+8:], uint32(l.n-l.run-recordHeader))
+		binary.BigEndian.PutUint32(l.sheet.data[l.run+8:], uint32(l.n-l.run-recordHeader))
 	}
 }
 
-// take returns what is pending and leaves nothing.
-func (l *lane) take() piece {
-	if l.data == nil || l.n == 0 {
-		return piece{}
-	}
+// lay gives the party its half of a sheet.
+func (l *lane) lay(s *sheet) {
+	l.sheet, l.run, l.frames = s, -1, 0
+	l.n, l.limit = bounds(l.party)
+}
+
+// take notes on the sheet what the party has there and leaves it without one.
+func (l *lane) take() {
 	l.finish()
-	p := piece{data: l.data, n: l.n, frames: l.frames, first: l.first, end: l.end}
-	l.data, l.n, l.frames, l.run = nil, 0, 0, -1
-	return p
+	from, _ := bounds(l.party)
+	l.sheet.half[l.party&1] = half{n: l.n - from, frames: l.frames, first: l.first, end: l.end}
+	l.sheet, l.run, l.frames = nil, -1, 0
 }

@@ -102,11 +102,11 @@ func (t *Track) drop(j *job) {
 
 // recycle zeroes what a job held, which was audio, and keeps the memory.
 func (v *Vault) recycle(j *job) {
-	for i := range j.parts {
-		if p := &j.parts[i]; p.data != nil {
-			clear(p.bytes())
-			v.parts.Put(p.data)
-			p.data = nil
+	for i, s := range j.sheets {
+		if s != nil {
+			s.wipe()
+			v.sheets.Put(s)
+			j.sheets[i] = nil
 		}
 	}
 }
@@ -114,39 +114,65 @@ func (v *Vault) recycle(j *job) {
 func (v *Vault) write(j *job) error {
 	o := &j.track.out
 	at := place{version: version2, number: o.counter, final: j.final}
+	segment, e := v.lay(j, at)
+	if len(segment) == headBytes {
+		return nil
+	}
+	if o.counter >= maxSegments-1 && !j.final || o.counter >= maxSegments {
+		clear(segment)
+		return fmt.Errorf("%w: no more than %d segments", ErrInvalid, maxSegments)
+	}
+	segment = o.box.seal(segment, o.counter, j.final)
+	e.size = uint32(len(segment) - headBytes)
+	if j.final {
+		segment = binary.BigEndian.AppendUint64(segment, uint64(o.index.offset))
+	}
+	o.index.add(at, e)
+	o.counter++
+	o.marks = nil
+	if err := o.send(segment); err != nil {
+		return err
+	}
+	o.final = j.final
+	return nil
+}
+
+// lay returns room for the head and the records of a segment, empty if there are none: on the job's sheet if they lie there as they must, otherwise copied.
+func (v *Vault) lay(j *job, at place) ([]byte, entry) {
+	o := &j.track.out
+	e, pages, only := entry{marks: len(o.marks)+len(j.marks) > 0}, 0, (*sheet)(nil)
+	for _, s := range j.sheets {
+		if s == nil {
+			continue
+		}
+		pages, only = pages+1, s
+		for _, h := range s.half {
+			if h.n > 0 {
+				span(&e.from, &e.to, uint32(h.first), uint32(h.end))
+			}
+		}
+	}
+	if pages == 1 && !e.marks && !at.indexed() && !at.final {
+		if segment, ok := only.segment(); ok {
+			only.sealed()
+			return segment, e
+		}
+	}
 	out := o.index.append(append(v.scratch[:0], emptyHead[:]...), at)
 	begun := len(out)
 	out = append(append(out, o.marks...), j.marks...)
-	e := entry{marks: len(out) > begun}
-	for i := range j.parts {
-		if p := &j.parts[i]; p.data != nil {
-			out = append(out, p.bytes()...)
-			span(&e.from, &e.to, uint32(p.first), uint32(p.end))
+	for _, s := range j.sheets {
+		if s != nil {
+			out = append(append(out, s.records(0)...), s.records(1)...)
 		}
 	}
 	if j.final {
 		out = appendRecord(out, j.track.summarize(o.counter+1))
 	}
 	if v.scratch = out; len(out) == begun {
-		return nil
+		out = out[:headBytes]
 	}
-	if o.counter >= maxSegments-1 && !j.final || o.counter >= maxSegments {
-		clear(out)
-		return fmt.Errorf("%w: no more than %d segments", ErrInvalid, maxSegments)
-	}
-	v.scratch = o.box.seal(out, o.counter, j.final)
-	e.size = uint32(len(v.scratch) - headBytes)
-	if j.final {
-		v.scratch = binary.BigEndian.AppendUint64(v.scratch, uint64(o.index.offset))
-	}
-	o.index.add(at, e)
-	o.counter++
-	o.marks = nil
-	if err := o.send(v.scratch); err != nil {
-		return err
-	}
-	o.final = j.final
-	return nil
+	return out, e
 }
 
 var emptyHead [headBytes]byte

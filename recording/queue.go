@@ -2,26 +2,26 @@ package recording
 
 import "sync"
 
-// piece is up to a second of one party's records, on its way to the writer.
-type piece struct {
-	data       *[partBytes]byte // nil if there is none
-	n          int32            // bytes of it
-	frames     uint32
-	first, end int64 // ticks
-}
-
-func (p piece) bytes() []byte { return p.data[:p.n] }
-
 // job is one segment to encrypt and write.
 type job struct {
-	track *Track
-	parts [MaxParties]piece
-	marks []byte
-	from  int64 // ticks that the audio lies between, for what must be dropped
-	to    int64
-	last  bool // nothing comes after it
-	final bool // it is the final segment of a recording that ended well; implies last
-	cost  int64
+	track  *Track
+	sheets [sheets]*sheet // of parties 0 and 1, 2 and 3 and so on; nil where there is no audio
+	marks  []byte
+	from   int64 // ticks that the audio lies between, for what must be dropped
+	to     int64
+	last   bool // nothing comes after it
+	final  bool // it is the final segment of a recording that ended well; implies last
+	cost   int64
+}
+
+// frames returns how many it holds.
+func (j *job) frames() (n uint64) {
+	for _, s := range j.sheets {
+		if s != nil {
+			n += s.frames()
+		}
+	}
+	return n
 }
 
 // queue is a list of jobs with a bound on the bytes in it, so that producers never wait.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 )
@@ -130,16 +131,15 @@ func (p *Party) WriteFrame(at time.Duration, codec string, payload []byte) {
 	for {
 		p.lane.mu.Lock()
 		outcome := p.lane.store(pos, ticks, code, payload)
-		if outcome == needsRoom {
-			p.lane.data = p.t.v.parts.Get().(*[partBytes]byte)
-			outcome = p.lane.store(pos, ticks, code, payload)
-		}
 		p.lane.mu.Unlock()
 		switch outcome {
 		case stored:
 			return
 		case full:
-			p.t.flush() // and again: another tap of the party may have filled it meanwhile
+			p.t.next(int(p.lane.party)/2, true) // and again: another tap of the party may have filled it meanwhile
+			continue
+		case needsRoom:
+			p.t.next(int(p.lane.party)/2, false)
 			continue
 		}
 		p.t.count(outcome)
@@ -178,14 +178,29 @@ func (t *Track) unlock() {
 	t.mu.Unlock()
 }
 
-// flush hands what is pending to the writer. All parties go into one segment, so that a crash costs no party more than a second, whoever spoke.
-func (t *Track) flush() {
+// next gives pair i a sheet if it has none, after what is pending was handed to the writer if full. All parties go into one segment, so that a crash costs no
+// party more than a second, whoever spoke.
+func (t *Track) next(i int, full bool) {
 	t.lock()
 	defer t.unlock()
-	if !t.closed {
+	if t.closed {
+		return
+	}
+	if full {
 		t.flushLocked()
 	}
+	pair := t.pair(i)
+	if pair[0].sheet != nil {
+		return
+	}
+	s := t.v.sheets.Get().(*sheet)
+	for i := range pair {
+		pair[i].lay(s)
+	}
 }
+
+// pair returns the parties of sheet i: two, or the last one.
+func (t *Track) pair(i int) []lane { return t.lanes[2*i : min(2*i+2, len(t.lanes))] }
 
 // flushLocked hands what is pending to the writer, or drops it and counts it if too much is waiting already.
 func (t *Track) flushLocked() { t.handOverLocked(t.jobLocked(), false) }
@@ -193,21 +208,24 @@ func (t *Track) flushLocked() { t.handOverLocked(t.jobLocked(), false) }
 // jobLocked takes what is pending.
 func (t *Track) jobLocked(marks ...record) job {
 	j := job{track: t}
-	for i := range t.parties {
-		l := &t.lanes[i]
-		t.end = max(t.end, l.end)
-		if p := l.take(); p.data != nil {
-			j.parts[i] = p
-			j.cost += partBytes
-			t.stats.Frames += uint64(p.frames)
+	j.from = math.MaxInt64
+	for i := 0; 2*i < len(t.lanes); i++ {
+		pair := t.pair(i)
+		s := pair[0].sheet
+		if s == nil {
+			continue
 		}
-	}
-	j.from, j.to = t.end, t.end
-	for _, p := range j.parts {
-		if p.data != nil {
-			j.from = min(j.from, p.first)
+		for k := range pair {
+			if l := &pair[k]; l.frames > 0 {
+				t.end, j.from = max(t.end, l.end), min(j.from, l.first)
+			}
+			pair[k].take()
 		}
+		j.sheets[i] = s
+		j.cost += sheetCost
 	}
+	t.stats.Frames += j.frames()
+	j.from, j.to = min(j.from, t.end), t.end
 	if t.gap.frames > 0 {
 		j.marks = appendRecord(j.marks, t.gap.record())
 	}
@@ -232,12 +250,7 @@ func (t *Track) handOverLocked(j job, forced bool) {
 
 // dropLocked counts frames that will not be stored and remembers them for the next MarkLost.
 func (t *Track) dropLocked(j *job) {
-	var frames uint64
-	for _, p := range j.parts {
-		if p.data != nil {
-			frames += uint64(p.frames)
-		}
-	}
+	frames := j.frames()
 	if frames == 0 {
 		return
 	}

@@ -31,9 +31,9 @@ const (
 
 // Vault makes and keeps the recordings of one tenant. Safe for concurrent use.
 type Vault struct {
-	cfg   Config
-	queue *queue
-	parts sync.Pool // *[partBytes]byte, zeroed
+	cfg    Config
+	queue  *queue
+	sheets sync.Pool // *sheet, without audio
 
 	mu     sync.Mutex
 	open   map[string]*Track
@@ -58,7 +58,7 @@ func New(cfg Config) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{cfg: cfg, open: map[string]*Track{}, queue: newQueue(cfg.MaxQueued), bulk: newBulk(cfg.Bulk), hash: newHasher()}
-	v.parts.New = func() any { return new([partBytes]byte) }
+	v.sheets.New = func() any { return new(sheet) }
 	// Close closes the queue, which ends run, and waits for it.
 	go v.queue.run(v.process)
 	return v, nil
