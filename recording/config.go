@@ -49,6 +49,9 @@ type Config struct {
 	Bulk Bulk
 	// Alarm is told when Bulk stops somebody. If nil, it is only recorded with the actor's Auditor.
 	Alarm Alarmer
+	// Losing is told when a recording begins to lose audio, because its store failed (err says how) or is too slow (ErrSlow), and again when that begins anew. It
+	// must return at once, for all recordings wait for it. If nil, Stats counts and the recordings' marks say it.
+	Losing func(id string, err error)
 	// MaxQueued is how many bytes of audio may wait to be written before frames are dropped. If zero, DefaultMaxQueued.
 	MaxQueued int64
 	// Now is the clock. If zero, time.Now.

@@ -26,6 +26,8 @@ var (
 	ErrTampered = errors.New("recording: altered")
 	// ErrTruncated is wrapped by CorruptError when segments are missing at the end of a recording that once had them.
 	ErrTruncated = errors.New("recording: truncated")
+	// ErrSlow is what Config.Losing is told when frames were dropped because more waits for the disk than Config.MaxQueued.
+	ErrSlow = errors.New("recording: disk is too slow")
 	// ErrIncomplete is returned by Track.Close when the recording could be closed but a part of it could not be written.
 	ErrIncomplete = errors.New("recording: incomplete")
 	// ErrRecipient is returned for a key that is none, or not of the kind that belongs there.

@@ -21,6 +21,8 @@ type output struct {
 	unsent  []byte  // a sealed segment that could not be written yet
 	marks   []byte  // marks of segments that could not be sealed yet
 	final   bool    // the final segment was written
+	lost    uint64  // of TrackStats, when Config.Losing was last told or not
+	losing  bool    // and it was told
 }
 
 // maxMarks bounds the marks kept while the disk fails.
@@ -82,12 +84,28 @@ func (v *Vault) process(j *job) {
 		if err != nil {
 			v.writeErrors.Add(1)
 		}
+		t.report(err)
 	}
 	v.recycle(j)
 	if j.last {
 		t.outcome = err
 		close(t.done)
 	}
+}
+
+// report tells Config.Losing when the recording begins to lose audio.
+func (t *Track) report(err error) {
+	if t.v.cfg.Losing == nil {
+		return
+	}
+	o, lost := &t.out, t.Stats().Lost
+	if err == nil && lost > o.lost {
+		err = ErrSlow
+	}
+	if err != nil && !o.losing {
+		t.v.cfg.Losing(t.entry.ID, err)
+	}
+	o.losing, o.lost = err != nil, lost
 }
 
 // drop counts what a job held and keeps its marks for the next.

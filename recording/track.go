@@ -309,7 +309,10 @@ func (t *Track) Discard(ctx context.Context, reason string) error {
 	t.handOverLocked(job{track: t, last: true}, true)
 	t.unlock()
 	id, v := t.entry.ID, t.v
-	err := v.cfg.Auditor.Audit(ctx, ActionDiscard, id, slog.String("reason", reason))
+	masked, err := v.mask(reason)
+	if err == nil {
+		err = v.cfg.Auditor.Audit(ctx, ActionDiscard, id, slog.String("reason", masked))
+	}
 	if err != nil {
 		err = fmt.Errorf("recording: audit: %w", err)
 	}

@@ -22,7 +22,7 @@ type recordingsCmd struct {
 // withAccess opens the tenant's vault for the actor.
 func withAccess(a *app, w who, f func(*actor, *recording.Access) error) error {
 	return w.with(a, func(ac *actor) error {
-		v, catalog, err := openVault(a.ctx, ac.dep, ac.tenant)
+		v, catalog, err := openVault(a.ctx, ac.dep, ac.tenant, nil)
 		if err != nil {
 			return err
 		}

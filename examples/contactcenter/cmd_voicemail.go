@@ -31,7 +31,7 @@ func (ac *actor) mailboxes(a *app, f func(*voicemail.Boxes, *vmstore.Store) erro
 	if err != nil {
 		return err
 	}
-	v, catalog, err := openVault(a.ctx, ac.dep, ac.tenant)
+	v, catalog, err := openVault(a.ctx, ac.dep, ac.tenant, nil)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func openSweeper(ctx context.Context, ac *actor, vault *recording.Vault, boxes *
 	}
 	s := &sweeper{vault: vault}
 	if s.vault == nil {
-		v, catalog, err := openVault(ctx, ac.dep, ac.tenant)
+		v, catalog, err := openVault(ctx, ac.dep, ac.tenant, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -107,7 +107,7 @@ func (s *site) openStores(ctx context.Context) error {
 	if s.acdStore, err = acdstore.Open(ctx, dsn); err != nil {
 		return err
 	}
-	if s.vault, s.catalog, err = openVault(ctx, s.node.dep, s.tenant); err != nil {
+	if s.vault, s.catalog, err = openVault(ctx, s.node.dep, s.tenant, s.losing); err != nil {
 		return err
 	}
 	if _, err := s.vault.Recover(ctx); err != nil { // what a dead process left open is incomplete from now on, and says so
@@ -158,8 +158,18 @@ func (q queueConfig) rules(agents []acd.Agent) acd.Queue {
 	return out
 }
 
-// openVault opens the recordings of a tenant, for the server and for commands alike.
-func openVault(ctx context.Context, d *deployment, t *tenant.Tenant) (*recording.Vault, *recstore.Catalog, error) {
+// losing tells the operator that a recording begins to lose audio. The vault's writer does not wait for it.
+func (s *site) losing(id string, err error) {
+	s.wg.Add(1)
+	go func() { // ends when it is told; waited for by close
+		defer s.wg.Done()
+		s.log.Error("recording loses audio", "recording", id, "err", err)
+		s.emit(event{Event: "recording", Recording: id, Cause: "losing"})
+	}()
+}
+
+// openVault opens the recordings of a tenant, for the server and for commands alike. losing is recording.Config.Losing; nil for who makes none.
+func openVault(ctx context.Context, d *deployment, t *tenant.Tenant, losing func(id string, err error)) (*recording.Vault, *recstore.Catalog, error) {
 	dsn, err := d.stores.DSN(t.Name())
 	if err != nil {
 		return nil, nil, err
@@ -188,7 +198,7 @@ func openVault(ctx context.Context, d *deployment, t *tenant.Tenant) (*recording
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := recording.New(recording.Config{Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys,
+	v, err := recording.New(recording.Config{Losing: losing, Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys,
 		Place: recording.Place{Owner: t.Name()}, Encoders: map[recording.Format]recording.Encoder{recording.FLAC: flac.Encode}, Authorizer: recorder, Auditor: log.As(recorder.Name())})
 	if err != nil {
 		return nil, nil, errors.Join(err, catalog.Close())

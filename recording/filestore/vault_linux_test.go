@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +40,16 @@ func TestAFullDiskDuringCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-	v, err := recording.New(recording.Config{Blobs: blobs, Catalog: &recordingtest.Catalog{}, Keys: recordingtest.NewKeys(1), Place: recording.Place{Owner: "acme"},
+	var mu sync.Mutex
+	told := map[string]int{}
+	losing := func(id string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if told[id]++; !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("%s: told %v", id, err)
+		}
+	}
+	v, err := recording.New(recording.Config{Losing: losing, Blobs: blobs, Catalog: &recordingtest.Catalog{}, Keys: recordingtest.NewKeys(1), Place: recording.Place{Owner: "acme"},
 		Authorizer: recordingtest.Allow{}, Auditor: &recordingtest.Audit{}, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
@@ -140,5 +150,8 @@ func TestAFullDiskDuringCalls(t *testing.T) {
 	}
 	if err := v.Close(); err != nil {
 		t.Error(err)
+	}
+	if told["before"] != 0 || told["a"] != 1 || told["b"] != 1 {
+		t.Errorf("told %v, want each that lost something once", told)
 	}
 }
