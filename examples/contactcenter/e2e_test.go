@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringfence/ringfence/acd"
 	"github.com/ringfence/ringfence/srtp/media"
 )
 
@@ -191,6 +192,11 @@ func (w *world) agent(tenant, user string, freq float64, change func(*softphoneC
 		}
 	})
 	require.NoError(w.t, p.register(timeout(w.t, 10*time.Second)))
+	for i, s := range w.node.sites { // none if the program is another process
+		if s.name == tenant && s.agents[user] { // who calls before the distributor knows of the agent hears that nobody is there
+			eventually(w.t, "the agent is ready", func() bool { st, _ := w.state(i, user); return st == acd.Ready })
+		}
+	}
 	return p
 }
 
