@@ -20,6 +20,7 @@ type Track struct {
 	closed    bool
 	paused    bool
 	discarded bool
+	unpurged  bool // discarded, and key or blob may still be there
 	parties   uint8
 	end       int64      // latest tick stored or dropped up to the last flush
 	stats     TrackStats // Frames without those pending
@@ -295,13 +296,19 @@ func (t *Track) abandon(ctx context.Context) error {
 // Discard stops the recording and leaves nothing of it to be read, as when consent is withdrawn: what is pending is zeroed, the key is shredded in the
 // catalog, and the blob is erased. The row stays as the proof that there was something. reason is recorded with the Vault's Auditor; if that fails, the
 // recording is discarded all the same and the error returned. If ctx ends first, its error is returned; the key is gone by then unless the catalog failed,
-// and Vault.Close erases the blob. ErrClosed after Close: then it is Access.Destroy's.
+// and Vault.Close erases the blob. After a Discard that failed, another tries again what was left undone. ErrClosed after one that did not, and after Close:
+// then it is Access.Destroy's.
 func (t *Track) Discard(ctx context.Context, reason string) error {
 	t.lock()
 	if t.closed {
+		again := t.unpurged
 		t.unlock()
-		return ErrClosed
+		if !again {
+			return ErrClosed
+		}
+		return t.purge(ctx)
 	}
+	t.unpurged = true
 	t.discarded = true
 	t.endLocked()
 	j := t.jobLocked()
@@ -317,15 +324,35 @@ func (t *Track) Discard(ctx context.Context, reason string) error {
 		err = fmt.Errorf("recording: audit: %w", err)
 	}
 	// The key before the writer: a disk that stands still must not keep it alive.
-	if serr := v.cfg.Catalog.Shred(context.WithoutCancel(ctx), id, v.cfg.Now().UTC()); serr != nil {
+	serr := v.cfg.Catalog.Shred(context.WithoutCancel(ctx), id, v.cfg.Now().UTC())
+	if serr != nil {
 		err = errors.Join(err, fmt.Errorf("recording: discard: %w", serr))
 	}
 	select {
 	case <-t.done:
-		return errors.Join(err, t.settle(ctx))
+		if serr = t.settle(ctx); serr == nil { // it has shredded again
+			t.purged()
+		}
+		return errors.Join(err, serr)
 	case <-ctx.Done():
 		return errors.Join(err, fmt.Errorf("recording: discard: %w", ctx.Err()))
 	}
+}
+
+// purge destroys what a Discard left.
+func (t *Track) purge(ctx context.Context) error {
+	v, id := t.v, t.entry.ID
+	if err := errors.Join(v.cfg.Catalog.Shred(ctx, id, v.cfg.Now().UTC()), v.cfg.Blobs.Remove(ctx, id)); err != nil {
+		return fmt.Errorf("recording: discard: %w", err)
+	}
+	t.purged()
+	return nil
+}
+
+func (t *Track) purged() {
+	t.lock()
+	t.unpurged = false
+	t.unlock()
 }
 
 // stop takes no more frames and hands over the last job. It returns false if that was done before.

@@ -13,13 +13,13 @@ import (
 func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 	p.joins("agent", s.call, s.leg)
 	p.leg.FlushDigits() // keys pressed while waiting are not for the agent
-	track := p.keep(ctx, s, queue)
+	kept := p.keep(ctx, s, queue)
 	requests, over := make(chan request), make(chan struct{})
 	defer close(over)
 	by, other := "", s
 	for by == "" {
 		other.requests(requests, over)
-		track.hear(other.leg)
+		kept.hear(other.leg)
 		var asked request
 		if by, asked = p.join(other, requests); by != "" {
 			break
@@ -42,7 +42,7 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 		}()
 		if to.flow != nil {
 			p.leg.SetTap(nil)
-			track.close()
+			kept.close()
 			p.next = to.flow
 			return "transferred"
 		}
@@ -57,7 +57,7 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 	go func() { // ends with the BYE and the recording's last write, both bounded; waited for by close
 		defer p.site.wg.Done()
 		_ = p.Hangup(ctx, "")
-		track.close()
+		kept.close()
 	}()
 	other.end()
 	return by

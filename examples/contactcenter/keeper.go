@@ -32,6 +32,8 @@ type keeper struct {
 	mu     sync.Mutex
 	id     string // of the recording; empty while there is none
 	paused bool
+
+	withdrawn bool // the caller wants no recording
 }
 
 // keep starts the recording of a conversation, if its queue is recorded. Without one the conversation goes on: a full disk must not cut callers off, but it is
@@ -161,10 +163,18 @@ func (k *keeper) pause() {
 func (k *keeper) withdraw(ctx context.Context) {
 	k.mu.Lock()
 	id := k.id
+	again := k.withdrawn
+	k.withdrawn = true
 	k.mu.Unlock()
+	if again {
+		return // what failed is tried again by close
+	}
 	if err := k.gate.Withdraw(context.WithoutCancel(ctx), k.who["caller"]); err != nil {
 		k.p.site.log.Error("recording not purged", "call", k.p.call.ID(), "recording", id, "err", err)
 		return
+	}
+	if id == "" {
+		return // there was none to purge, and there will be none
 	}
 	k.p.site.emit(event{Event: "recording", Call: k.p.call.ID(), Recording: id, Cause: "withdrawn"})
 }
@@ -184,7 +194,10 @@ func (k *keeper) close() {
 		return
 	}
 	cause := "complete"
-	if err != nil {
+	switch {
+	case err == nil && k.gate.Track() == nil:
+		cause = "withdrawn" // purged now
+	case err != nil:
 		if cause = "incomplete"; !errors.Is(err, recording.ErrClosed) {
 			k.p.site.log.Error("recording not complete", "call", k.p.call.ID(), "recording", track.ID(), "err", err)
 		}

@@ -259,6 +259,51 @@ func TestWithdrawalPurges(t *testing.T) {
 	require.NoError(t, c.gate.Withdraw(ctx, who), "again is no error")
 }
 
+// keepsKeys is a catalog that cannot destroy a key as often as fails says.
+type keepsKeys struct {
+	*recordingtest.Catalog
+	fails int
+}
+
+var errCatalog = errors.New("database is locked")
+
+func (k *keepsKeys) Shred(ctx context.Context, id string, at time.Time) error {
+	if k.fails > 0 {
+		k.fails--
+		return errCatalog
+	}
+	return k.Catalog.Shred(ctx, id, at)
+}
+
+// A purge that fails is said to have failed, and tried again: by another Withdraw, or by Close at the latest.
+func TestAPurgeThatFailsIsTriedAgain(t *testing.T) {
+	ctx := context.Background()
+	for name, again := range map[string]func(g *consent.Gate, who int) error{
+		"Withdraw": func(g *consent.Gate, who int) error { return g.Withdraw(ctx, who) },
+		"Close":    func(g *consent.Gate, _ int) error { return g.Close(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCall(t)
+			catalog := &keepsKeys{Catalog: c.catalog, fails: 3} // Discard tries twice
+			v, err := recording.New(recording.Config{Blobs: c.blobs, Catalog: catalog, Keys: recordingtest.NewKeys(1), Place: recording.Place{Owner: "acme"},
+				Authorizer: recordingtest.Allow{}, Auditor: &recordingtest.Audit{}})
+			require.NoError(t, err)
+			require.NoError(t, c.vault.Close())
+			c.vault = v // closed with the call
+			who := c.join("caller", "GB", consent.Told)
+			require.ErrorIs(t, c.gate.Withdraw(ctx, who), errCatalog)
+			require.ErrorIs(t, again(c.gate, who), errCatalog)
+			require.NotNil(t, c.gate.Track(), "it is not purged")
+			require.NoError(t, again(c.gate, who))
+			require.Nil(t, c.gate.Track())
+			e, err := c.catalog.Get(ctx, "r")
+			require.NoError(t, err)
+			assert.Empty(t, e.WrappedKey)
+			require.ErrorIs(t, c.gate.Close(ctx), consent.ErrClosed)
+		})
+	}
+}
+
 // A refusal before anything was stored leaves nothing behind, not even a row, and stands though the person leaves.
 func TestARefusalBeforeTheRecording(t *testing.T) {
 	c := newCall(t)

@@ -47,6 +47,8 @@ type Gate struct {
 	began    time.Time        // when track was made
 	storing  bool
 	over     bool
+
+	withdrawn bool // over because somebody wanted so
 }
 
 // NewGate returns a Gate for a call that nobody is in yet, so that nothing is recorded. ErrConfig if a required value is missing.
@@ -117,11 +119,15 @@ func (g *Gate) Withdraw(ctx context.Context, person int) error {
 	if !g.over {
 		g.stopLocked()
 		g.tellLocked(g.cfg.Rules.Decide(g.listLocked()))
-		g.over = true
+		g.over, g.withdrawn = true, true
 	}
 	if g.track == nil {
 		return nil
 	}
+	return g.purgeLocked(ctx)
+}
+
+func (g *Gate) purgeLocked(ctx context.Context) error {
 	if err := g.track.Discard(ctx, "consent withdrawn"); err != nil {
 		return err
 	}
@@ -129,10 +135,14 @@ func (g *Gate) Withdraw(ctx context.Context, person int) error {
 	return nil
 }
 
-// Close ends the recording at the end of the call: the error is that of recording.Track.Close. A call that was never allowed has nothing to close.
+// Close ends the recording at the end of the call: the error is that of recording.Track.Close. A call that was never allowed has nothing to close. After a
+// withdrawal that could not purge what was taken, it tries that again; after one that could, it returns ErrClosed, as it does the second time.
 func (g *Gate) Close(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.over && g.withdrawn && g.track != nil {
+		return g.purgeLocked(ctx)
+	}
 	if g.over {
 		return ErrClosed
 	}
