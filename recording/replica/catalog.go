@@ -48,7 +48,7 @@ func (c *Catalog) Insert(ctx context.Context, e recording.Entry) error {
 	if err := c.primary.Insert(ctx, e); err != nil {
 		return err
 	}
-	if err := c.secondary.Insert(ctx, e); err != nil {
+	if err := c.secondary.Insert(ctx, e); err != nil && !c.faster(ctx, err, e) {
 		return fmt.Errorf("recording/replica: secondary catalog: %w", err)
 	}
 	return nil
@@ -59,10 +59,21 @@ func (c *Catalog) Finish(ctx context.Context, e recording.Entry) error {
 	if err := c.primary.Finish(ctx, e); err != nil {
 		return err
 	}
-	if err := c.secondary.Finish(ctx, e); err != nil {
+	if err := c.secondary.Finish(ctx, e); err != nil && !c.faster(ctx, err, e) {
 		return fmt.Errorf("recording/replica: secondary catalog: %w", err)
 	}
 	return nil
+}
+
+// faster reports that the secondary refused e because somebody else gave it the same meanwhile: Repair sees the primary's new row before Insert has come to the
+// secondary, and the other way round. Without this a Repair beside running calls would cost one of them its recording. KeyID is random, so no other row has it.
+func (c *Catalog) faster(ctx context.Context, err error, e recording.Entry) bool {
+	exists := errors.Is(err, recording.ErrExists)
+	if !exists && !errors.Is(err, recording.ErrNotFound) {
+		return false
+	}
+	there, err := c.secondary.Get(ctx, e.ID)
+	return err == nil && there.KeyID == e.KeyID && (exists || there.State == e.State)
 }
 
 // Rewrap exchanges the wrapped key in the primary, which decides who of several was first, and then in the secondary. If the secondary fails, the recording is
@@ -162,14 +173,14 @@ func (c *Catalog) repair(ctx context.Context, e recording.Entry) (bool, error) {
 	if missing {
 		open := e
 		open.State, open.Closed, open.Segments, open.Samples, open.Manifest, open.Signature = recording.StateOpen, time.Time{}, 0, 0, nil, nil
-		if err := c.secondary.Insert(ctx, open); err != nil {
+		if err := c.secondary.Insert(ctx, open); err != nil && !c.faster(ctx, err, open) {
 			return false, err
 		}
 	}
 	if e.State == recording.StateOpen {
 		return true, nil
 	}
-	if err := c.secondary.Finish(ctx, e); err != nil {
+	if err := c.secondary.Finish(ctx, e); err != nil && !c.faster(ctx, err, e) {
 		return true, err
 	}
 	_, err = c.follow(ctx, e.ID)

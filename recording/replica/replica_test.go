@@ -375,6 +375,63 @@ func TestRepairOfACatalog(t *testing.T) {
 	assert.Zero(t, n)
 }
 
+// between is a catalog that lets a test do something before a row comes to it.
+type between struct {
+	recordingtest.Catalog
+	before func()
+}
+
+func (b *between) step() {
+	if f := b.before; f != nil {
+		b.before = nil
+		f()
+	}
+}
+
+func (b *between) Insert(ctx context.Context, e recording.Entry) error {
+	b.step()
+	return b.Catalog.Insert(ctx, e)
+}
+
+func (b *between) Finish(ctx context.Context, e recording.Entry) error {
+	b.step()
+	return b.Catalog.Finish(ctx, e)
+}
+
+// A Repair that sees a row after the primary has it and before the secondary does takes nothing from who is writing it, and the other way round. Another
+// recording of the same name is still refused.
+func TestRepairBesideRunningCalls(t *testing.T) {
+	ctx := context.Background()
+	first, second := &recordingtest.Catalog{}, &between{}
+	c, err := replica.NewCatalog(first, second)
+	require.NoError(t, err)
+	repair := func() {
+		_, err := c.Repair(ctx)
+		require.NoError(t, err)
+	}
+	e := recording.Entry{ID: "a", Class: "recording", State: recording.StateOpen, Created: time.Unix(0, 0).UTC(), KeyID: "ka", WrappedKey: []byte{1}, Meta: []byte{2}}
+	second.before = repair
+	require.NoError(t, c.Insert(ctx, e))
+	e.State, e.Closed, e.Segments = recording.StateComplete, time.Unix(60, 0).UTC(), 60
+	second.before = repair
+	require.NoError(t, c.Finish(ctx, e))
+	there, err := second.Get(ctx, "a")
+	require.NoError(t, err)
+	assert.Equal(t, recording.StateComplete, there.State)
+
+	b := e
+	b.ID, b.KeyID, b.State = "b", "kb", recording.StateOpen
+	require.NoError(t, first.Insert(ctx, b))
+	second.before = func() { require.NoError(t, second.Catalog.Insert(ctx, b)) } // by whoever is making it
+	repair()
+
+	other := b
+	other.ID, other.KeyID = "c", "kc"
+	require.NoError(t, second.Insert(ctx, other))
+	other.KeyID = "kd"
+	require.ErrorIs(t, c.Insert(ctx, other), recording.ErrExists)
+}
+
 // stuck is a catalog that takes no new keys while it is broken.
 type stuck struct {
 	recordingtest.Catalog
