@@ -59,6 +59,7 @@ var grants = map[Role][]string{
 		"agent.read", "agent.set", "queue.read", "queue.set", "queue.write", "flow.read", "flow.write", "trunk.read", "trunk.write",
 		"call.read", "report.read",
 		"recording.list", "recording.export", "recording.download", "recording.verify", "recording.rewrap", "recording.delete",
+		"backup.run", "backup.restore",
 		"retention.run", "retention.explain", "retention.receipts", "hold.place", "hold.release", "hold.list",
 		"keys.list", "keys.rotate", "keys.destroy", "audit.verify",
 	},
@@ -71,6 +72,7 @@ var grants = map[Role][]string{
 
 // services is what the deployment's own jobs may do, by name. A service cannot log in; Tenant.Service makes its principal.
 var services = map[string][]string{
+	"backup":    {"backup.run"},
 	"recorder":  {"recording.create", "recording.recover", "recording.pause", "recording.resume"},
 	"retention": {"retention.run", "retention.explain", "recording.list", "recording.delete"},
 	"router":    {"agent.read", "agent.set", "queue.read", "call.read", "call.place", ActionUsersRead},

@@ -180,6 +180,8 @@ func TestRightsFollowFromRoles(t *testing.T) {
 		"recording.verify":   {tenant.RoleSupervisor, tenant.RoleAdmin, tenant.RoleAuditor},
 		"recording.delete":   {tenant.RoleAdmin},
 		"recording.create":   nil,
+		"backup.run":         {tenant.RoleAdmin},
+		"backup.restore":     {tenant.RoleAdmin},
 		"retention.run":      {tenant.RoleAdmin},
 		"retention.explain":  {tenant.RoleSupervisor, tenant.RoleAdmin, tenant.RoleAuditor},
 		"hold.place":         {tenant.RoleAdmin},
@@ -208,7 +210,7 @@ func TestRightsFollowFromRoles(t *testing.T) {
 	if err := who[tenant.RoleSupervisor].Allow(ctx, "recording.listen", "x"); !errors.Is(err, tenant.ErrForbidden) {
 		t.Errorf("after the role was taken: %v", err)
 	}
-	for name, tt := range map[string]struct{ may, not string }{"recorder": {"recording.create", "recording.listen"}, "retention": {"recording.delete", "recording.export"}, "router": {"users.read", "recording.listen"}} {
+	for name, tt := range map[string]struct{ may, not string }{"backup": {"backup.run", "backup.restore"}, "recorder": {"recording.create", "recording.listen"}, "retention": {"recording.delete", "recording.export"}, "router": {"users.read", "recording.listen"}} {
 		s := must[*tenant.Principal](t)(acme.Service(ctx, name))
 		if err := s.Allow(ctx, tt.may, "x"); err != nil || s.Name() != "service:"+name {
 			t.Errorf("%s: %v", s.Name(), err)

@@ -63,7 +63,7 @@ func (t *Tenant) Operator(ctx context.Context, as string) (*Principal, error) {
 	return &Principal{tenant: t, name: u.Name}, nil
 }
 
-// Service returns the principal of one of the deployment's own jobs: "recorder", "retention" or "router". Its rights are fixed in defaults.go.
+// Service returns the principal of one of the deployment's own jobs: "backup", "recorder", "retention" or "router". Its rights are fixed in defaults.go.
 // ErrUnauthenticated for any other name.
 func (t *Tenant) Service(_ context.Context, name string) (*Principal, error) {
 	if _, ok := services[name]; !ok {
