@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"context"
 
@@ -60,10 +59,8 @@ func (ac *actor) allowed(ctx context.Context, action, object string) error {
 
 // tenantConfig is the tenant's part of the configuration.
 func (ac *actor) config() (tenantConfig, error) {
-	for _, tc := range ac.dep.cfg.Tenants {
-		if strings.EqualFold(tc.Name, ac.tenant.Name()) {
-			return tc, nil
-		}
+	if tc := ac.dep.configOf(ac.tenant.Name()); tc != nil {
+		return *tc, nil
 	}
 	return tenantConfig{}, fmt.Errorf("tenant %q is not in the configuration", ac.tenant.Name())
 }

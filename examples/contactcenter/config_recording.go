@@ -17,6 +17,10 @@ type recordingConfig struct {
 	PauseKeys string `hcl:"pause_keys,optional"`
 	// WithdrawKeys are what a caller presses to withdraw consent: the recording ends and what was taken is purged; empty: none.
 	WithdrawKeys string `hcl:"withdraw_keys,optional"`
+	// Replica is a second place that has every recording within moments; none: there is one place.
+	Replica *replicaConfig `hcl:"replica,block"`
+	// Backup is a sealed copy, made now and then; none: there is none.
+	Backup *backupConfig `hcl:"backup,block"`
 }
 
 var keysPattern = regexp.MustCompile(`^[0-9*#A-D]{2,8}$`)
@@ -35,6 +39,12 @@ func (r *recordingConfig) check() error {
 	}
 	if r.PauseKeys != "" && (strings.HasSuffix(r.PauseKeys, r.WithdrawKeys) || strings.HasSuffix(r.WithdrawKeys, r.PauseKeys)) && r.WithdrawKeys != "" {
 		return errors.New("recording: one sequence of keys ends like the other")
+	}
+	if err := r.Replica.check(); err != nil {
+		return fmt.Errorf("recording.replica.%w", err)
+	}
+	if err := r.Backup.check(); err != nil {
+		return fmt.Errorf("recording.backup.%w", err)
 	}
 	return nil
 }

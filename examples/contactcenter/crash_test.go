@@ -60,7 +60,7 @@ tenant "acme" {
 func startProcess(t *testing.T, w *world, port int, tracer ...string) *process {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(w.cfg.Data), "crash.hcl")
-	require.NoError(t, os.WriteFile(path, []byte(fmt.Sprintf(crashConfig, w.cfg.Data, port)), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(fmt.Sprintf(crashConfig, w.cfg.Data, port), "place      =", w.recording+"place      =", 1)), 0o600))
 	w.ready = make(chan struct{})
 	args := append(tracer, os.Args[0], "--config", path)
 	cmd := exec.Command(args[0], args[1:]...)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/ringfence/ringfence/tenant"
@@ -90,6 +91,16 @@ func (d *deployment) Close() error {
 	}
 	d.root.Close()
 	return errors.Join(errs...)
+}
+
+// configOf is a tenant's part of the configuration; nil if it has none any more.
+func (d *deployment) configOf(name string) *tenantConfig {
+	for i, tc := range d.cfg.Tenants {
+		if strings.EqualFold(tc.Name, name) {
+			return &d.cfg.Tenants[i]
+		}
+	}
+	return nil
 }
 
 func (d *deployment) auditPath(name string) (string, error) {

@@ -42,6 +42,7 @@ type world struct {
 	log       bytes.Buffer
 	level     slog.Level
 	roots     *x509.CertPool
+	recording string // more of acme's recording block, for a program that is another process
 }
 
 var credentialsLine = regexp.MustCompile(`^credentials tenant=(\S+) domain=\S+ user=(\S+) role=\S+ password=(\S+)$`)

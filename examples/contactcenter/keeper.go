@@ -68,7 +68,7 @@ func (k *keeper) create(ctx context.Context, s *session) (*recording.Track, erro
 	p := k.p
 	track, err := p.site.vault.Create(context.WithoutCancel(ctx), recording.Meta{
 		Call: p.call.ID(), Parties: []string{"caller", "agent"},
-		Attributes: map[string]string{"queue": k.queue, "agent": s.agent, "caller": p.caller, "dialed": p.call.To(), "secure": strconv.FormatBool(p.call.Secure()),
+		Attributes: map[string]string{"queue": k.queue, "agent": s.agent, "caller": cleanNumber(p.caller), "dialed": cleanNumber(p.call.To()), "secure": strconv.FormatBool(p.call.Secure()),
 			"suite": p.leg.Security().Suite},
 	})
 	if err != nil {

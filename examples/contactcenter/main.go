@@ -2,7 +2,7 @@
 //
 //	contactcenter                 serves; with no configuration it makes a demo of two tenants
 //	contactcenter demo            shows it working, without a phone
-//	contactcenter calls | recordings | retention | holds | audit | keys | users | voicemail | controls
+//	contactcenter calls | recordings | backup | retention | holds | audit | keys | users | voicemail | controls
 //
 // A call travels through these files: node.go (listeners, tenants), calls.go (who is called), phone.go and queue.go (the caller's side of a
 // flow and a queue), offer.go (the agent's side), conversation.go (both together, recorded), voicemail.go (messages), events.go (what is told of it).
@@ -59,6 +59,7 @@ type cli struct {
 	Demo       demoCmd       `cmd:"" help:"Make callers and agents, show the wallboard moving, verify what is left."`
 	Calls      callsCmd      `cmd:"" help:"List finished calls."`
 	Recordings recordingsCmd `cmd:"" help:"List, export, verify or delete recordings."`
+	Backup     backupCmd     `cmd:"" help:"Back recordings up, restore them, make the key of a backup."`
 	Retention  retentionCmd  `cmd:"" help:"Delete what is due, or explain what would be."`
 	Holds      holdsCmd      `cmd:"" help:"Legal holds."`
 	Audit      auditCmd      `cmd:"" help:"Verify the audit log."`
@@ -156,13 +157,24 @@ func lockData(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "serve.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	unlock, err = lockFile(filepath.Join(dir, "serve.lock"))
+	if errors.Is(err, errLocked) {
+		return nil, fmt.Errorf("another server is running on %s", dir)
+	}
+	return unlock, err
+}
+
+var errLocked = errors.New("somebody else is at it")
+
+// lockFile takes a lock that dies with the process: errLocked if another has it.
+func lockFile(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("another server is running on %s", dir)
+		return nil, errLocked
 	}
 	return func() { f.Close() }, nil
 }

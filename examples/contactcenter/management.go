@@ -120,5 +120,6 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		v := site.vault.Stats()
 		gauge(descRecording, float64(v.Open), site.name)
 		count(descLost, v.LostFrames, site.name)
+		site.copiesState(gauge)
 	}
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -14,9 +14,7 @@ import (
 	acdstore "github.com/ringfence/ringfence/acd/sqlstore"
 	"github.com/ringfence/ringfence/ivr"
 	"github.com/ringfence/ringfence/recording"
-	"github.com/ringfence/ringfence/recording/filestore"
 	"github.com/ringfence/ringfence/recording/flac"
-	recstore "github.com/ringfence/ringfence/recording/sqlstore"
 	"github.com/ringfence/ringfence/recording/voicemail"
 	vmstore "github.com/ringfence/ringfence/recording/voicemail/sqlstore"
 	"github.com/ringfence/ringfence/sip"
@@ -46,12 +44,13 @@ type site struct {
 	center    *acd.Center
 	acdStore  *acdstore.Store
 	vault     *recording.Vault
-	catalog   *recstore.Catalog
+	catalog   *places
 	boxes     *voicemail.Boxes
 	mailStore *vmstore.Store
 	ran       chan error // what Center.Run returned
 	tally     *report.Tally
-	stop      context.CancelFunc // of the sweeper
+	backups   backupState
+	stop      context.CancelFunc // of the sweeper and of what keeps copies
 	wg        sync.WaitGroup     // goroutines of calls' side errands
 
 	mu       sync.Mutex
@@ -107,7 +106,13 @@ func (s *site) openStores(ctx context.Context) error {
 	if s.acdStore, err = acdstore.Open(ctx, dsn); err != nil {
 		return err
 	}
-	if s.vault, s.catalog, err = openVault(ctx, s.node.dep, s.tenant, s.losing); err != nil {
+	if s.vault, s.catalog, err = openVault(ctx, s.node.dep, s.tenant, s); err != nil {
+		return err
+	}
+	if _, err := s.node.dep.backupFolder(s.name); err != nil && !errors.Is(err, fs.ErrNotExist) { // one that is not there now is the backup's error, each time
+		return err
+	}
+	if err := s.catalog.prepare(ctx); err != nil {
 		return err
 	}
 	if _, err := s.vault.Recover(ctx); err != nil { // what a dead process left open is incomplete from now on, and says so
@@ -168,20 +173,8 @@ func (s *site) losing(id string, err error) {
 	}()
 }
 
-// openVault opens the recordings of a tenant, for the server and for commands alike. losing is recording.Config.Losing; nil for who makes none.
-func openVault(ctx context.Context, d *deployment, t *tenant.Tenant, losing func(id string, err error)) (*recording.Vault, *recstore.Catalog, error) {
-	dsn, err := d.stores.DSN(t.Name())
-	if err != nil {
-		return nil, nil, err
-	}
-	dir, err := d.stores.Dir(t.Name())
-	if err != nil {
-		return nil, nil, err
-	}
-	blobs, err := filestore.Open(filepath.Join(dir, "recordings"))
-	if err != nil {
-		return nil, nil, err
-	}
+// openVault opens the recordings of a tenant, for the server and for commands alike. s is nil for a command, which makes none.
+func openVault(ctx context.Context, d *deployment, t *tenant.Tenant, s *site) (*recording.Vault, *places, error) {
 	keys, err := d.keysOf(ctx, t.Name())
 	if err != nil {
 		return nil, nil, err
@@ -194,16 +187,22 @@ func openVault(ctx context.Context, d *deployment, t *tenant.Tenant, losing func
 	if err != nil {
 		return nil, nil, err
 	}
-	catalog, err := recstore.Open(ctx, dsn)
+	cfg := recording.Config{Keys: keys, Signer: keys, Place: recording.Place{Owner: t.Name()}, Text: cardGuard{},
+		Encoders: map[recording.Format]recording.Encoder{recording.FLAC: flac.Encode}, Authorizer: recorder, Auditor: log.As(recorder.Name())}
+	var logger *slog.Logger
+	if s != nil {
+		cfg.Losing, logger = s.losing, s.log
+	}
+	p, err := openPlaces(ctx, d, t.Name(), logger)
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := recording.New(recording.Config{Losing: losing, Blobs: blobs, Catalog: catalog, Keys: keys, Signer: keys,
-		Place: recording.Place{Owner: t.Name()}, Encoders: map[recording.Format]recording.Encoder{recording.FLAC: flac.Encode}, Authorizer: recorder, Auditor: log.As(recorder.Name())})
+	cfg.Blobs, cfg.Catalog = p.blobs, p
+	v, err := recording.New(cfg)
 	if err != nil {
-		return nil, nil, errors.Join(err, catalog.Close())
+		return nil, nil, errors.Join(err, p.Close())
 	}
-	return v, catalog, nil
+	return v, p, nil
 }
 
 // start runs the distributor and the sweeper until close.
@@ -217,6 +216,7 @@ func (s *site) start(ctx context.Context) error {
 			s.log.Error("retention does not run", "err", err)
 		}
 	}()
+	s.keepCopies(sweep)
 	go func() { s.ran <- s.center.Run(context.Background()) }() // ended by close, which waits for it
 	select {
 	case <-s.center.Started():

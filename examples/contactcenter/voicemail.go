@@ -266,7 +266,7 @@ func (p *phone) Voicemail(ctx context.Context, box string) (string, error) {
 	}
 	c := voicemail.Caller{Box: box, Login: p.from.carrier == "" || cfg.Outside, Call: p.call.ID()}
 	if p.from.caller != "anonymous" {
-		c.Name = p.from.caller
+		c.Name = cleanNumber(p.from.caller)
 	}
 	if p.from.carrier == "" { // the digest proved who they are; the PIN still proves that it is not somebody at their desk
 		if _, err := p.site.mailStore.Box(ctx, p.from.caller); err == nil {
