@@ -59,6 +59,21 @@ tenant "acme" {
     place         = "US-NY"
     pause_keys    = "*0"
     withdraw_keys = "*9"
+
+    # A second place, on another disk or machine, that has every recording within moments; a recording is complete when both have it. The folder must exist.
+    #
+    # replica {
+    #   dir = "/mnt/other-machine/replica"
+    # }
+    #
+    # A sealed copy that is brought up to date as often as every says; without that line once a day. recipient is the public key that `contactcenter backup keygen`
+    # prints, or a file with it. The private key belongs on neither machine.
+    #
+    # backup {
+    #   dir       = "/mnt/third-machine/backup"
+    #   recipient = "backup.recipient"
+    #   every     = "24h"
+    # }
   }
 
   retention {

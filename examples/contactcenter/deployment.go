@@ -21,7 +21,7 @@ import (
 //
 //	data/root.key             the key above all keys; back it up apart from the rest
 //	data/tls/                 the demo's certificate authority
-//	data/tenants/NAME/        one folder per tenant: ringfence.db, audit.log, recordings/
+//	data/tenants/NAME/        one folder per tenant: ringfence.db, audit.log, recordings/, backup.lock
 type deployment struct {
 	cfg    *config
 	root   *kms.Root

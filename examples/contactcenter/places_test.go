@@ -149,7 +149,8 @@ func TestTheReplicaCatchesUpBehindTheStart(t *testing.T) {
 	eventually(t, "calls go on", func() bool { n, _ := c.ears.heard(); return n > 800 })
 	c.hangup()
 	require.NoError(t, os.Remove(blocked))
-	eventually(t, "it has caught up", func() bool { return w.metric("contactcenter_replica_lag_recordings") == "0" })
+	require.NoError(t, w.node.sites[0].catalog.copies.Flush(timeout(t, 10*time.Second)), "without the pauses of a copier that failed")
+	require.Equal(t, "0", w.metric("contactcenter_replica_lag_recordings"))
 	require.NotContains(t, w.get(t, "/metrics"), id)
 	w.close()
 	require.NoError(t, os.RemoveAll(filepath.Join(w.cfg.Data, "tenants", "acme", "recordings")))
@@ -319,4 +320,32 @@ func TestPlacesThatAreNone(t *testing.T) {
 		_, err := loadConfig(path)
 		require.ErrorContains(t, err, c.want, name)
 	}
+}
+
+// While the second place fails, calls go on, and a recording is acknowledged only when both have it. The first place has all of it, and the second later too.
+func TestTheSecondPlaceFailsDuringACall(t *testing.T) {
+	t.Parallel()
+	second := t.TempDir()
+	change, file := keeping(t, replicaIn(second))
+	w := startWorld(t, change)
+	copies := filepath.Join(second, "acme", "recordings")
+	require.NoError(t, os.Remove(copies))
+	writeFile(t, copies, "") // a file where the folder was
+	w.agent("acme", "1001", 900, nil)
+	c := w.dial(w.phone("acme", "1009", func(c *softphoneConfig) { c.voice = tone(t, 600) }), "9001")
+	eventually(t, "they talk", func() bool { n, _ := c.ears.heard(); return c.ears.hears(900) && n > 8000 })
+	c.hangup()
+	said := func() []event { return w.find(named("recording")) }
+	eventually(t, "it is said", func() bool { return len(said()) == 1 })
+	require.Equal(t, "incomplete", said()[0].Cause)
+	require.Equal(t, "1", w.metric("contactcenter_replica_failing"))
+	require.NoError(t, os.Remove(copies))
+	require.NoError(t, w.node.sites[0].catalog.copies.Flush(timeout(t, 10*time.Second)), "without the pauses of a copier that failed")
+	require.Equal(t, "0", w.metric("contactcenter_replica_lag_recordings"))
+	require.Equal(t, sounds(t, filepath.Join(w.cfg.Data, "tenants", "acme", "recordings")), sounds(t, copies))
+	w.close()
+	require.NoError(t, os.RemoveAll(filepath.Join(w.cfg.Data, "tenants", "acme", "recordings")))
+	out, code := w.command("--config", file, "recordings", "verify", "--tenant", "acme", "--as", "auditor")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "incomplete  "+said()[0].Recording)
 }
