@@ -30,6 +30,7 @@ type stream struct {
 	gone    bool      // removed: copy no more
 	queued  bool      // it waits for a copier
 	busy    bool      // a copier has it
+	late    bool      // CatchUp found it: nobody waits for it
 	err     error     // why it failed last
 	failed  int       // how often in a row
 	retry   *time.Timer
@@ -82,7 +83,7 @@ func (s *Store) Lag() Lag {
 }
 
 // CatchUp gives the secondary what it does not have of the primary, after a restart, an outage or the change of a place. Both must be recording.BlobListers.
-// It returns when everything is queued; Flush waits. What only the secondary has stays as it is.
+// It returns when everything is queued, behind what is written meanwhile; Flush waits. What only the secondary has stays as it is.
 func (s *Store) CatchUp(ctx context.Context) error {
 	first, ok1 := s.cfg.Primary.(recording.BlobLister)
 	second, ok2 := s.cfg.Secondary.(recording.BlobLister)
@@ -103,7 +104,7 @@ func (s *Store) CatchUp(ctx context.Context) error {
 		copied, ok := there[b.ID]
 		s.mu.Lock()
 		if _, busy := s.streams[b.ID]; !busy && (!ok || copied.Size < b.Size || b.Finished && !copied.Finished) {
-			st := &stream{id: b.ID, synced: -1, written: b.Size, closed: true, since: time.Now()}
+			st := &stream{id: b.ID, synced: -1, written: b.Size, closed: true, late: true, since: time.Now()}
 			s.streams[b.ID] = st
 			s.enqueueLocked(st)
 		}
@@ -181,7 +182,11 @@ func (s *Store) enqueueLocked(st *stream) {
 		return
 	}
 	st.queued = true
-	s.ready = append(s.ready, st)
+	if st.late {
+		s.later = append(s.later, st)
+	} else {
+		s.ready = append(s.ready, st)
+	}
 	select {
 	case s.wake <- struct{}{}:
 	default: // as many are awake as there are copiers
@@ -270,7 +275,8 @@ func (s *Store) pauseLocked(st *stream) {
 	})
 }
 
-// take returns the stream that has waited longest for a copier, once there is one; nil when the store is closed.
+// take returns the stream that has waited longest for a copier, once there is one; nil when the store is closed. What CatchUp found comes last: behind a hundred
+// thousand old recordings no new one would be acknowledged in time.
 func (s *Store) take() *stream {
 	for {
 		s.mu.Lock()
@@ -278,9 +284,13 @@ func (s *Store) take() *stream {
 			s.mu.Unlock()
 			return nil
 		}
-		for len(s.ready) > 0 {
-			st := s.ready[0]
-			s.ready = s.ready[1:]
+		for len(s.ready)+len(s.later) > 0 {
+			from := &s.ready
+			if len(s.ready) == 0 {
+				from = &s.later
+			}
+			st := (*from)[0]
+			*from = (*from)[1:]
 			if st.queued = false; !st.gone {
 				st.busy = true
 				s.mu.Unlock()

@@ -141,3 +141,32 @@ func TestAfterACrashTheSecondPlaceCatchesUp(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, n, 20)
 }
+
+// A recording that is made while a hundred old ones are caught up with is acknowledged before them.
+func TestCatchingUpHoldsNoCallUp(t *testing.T) {
+	p := newPlaces(t, replica.Config{})
+	require.NoError(t, p.Store.Close())
+	for k := range 100 {
+		w := create(t, p.first, fmt.Sprintf("old%d", k))
+		write(t, w, segment(k))
+		require.NoError(t, w.Close())
+	}
+	p.second.slow = make(chan struct{})
+	p.open(t, replica.Config{Copiers: 1})
+	t.Cleanup(func() { close(p.second.slow) }) // before the store is closed, which waits for the copier
+	require.NoError(t, p.CatchUp(context.Background()))
+	w := create(t, p.Store, "new")
+	write(t, w, segment(1))
+	synced := make(chan error, 1)
+	go func() { synced <- w.Sync() }() // ends with the second write of the copier, or by Sync's own time
+	for range 2 {                      // the old one that the copier has, and the new one
+		select {
+		case p.second.slow <- struct{}{}:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the copier does not write")
+		}
+	}
+	require.NoError(t, <-synced)
+	require.GreaterOrEqual(t, p.Lag().Recordings, 98)
+	require.NoError(t, w.Close())
+}

@@ -113,6 +113,7 @@ type Store struct {
 	mu      sync.Mutex
 	streams map[string]*stream // what the secondary does not have completely, and what is being written
 	ready   []*stream          // of them, what waits for a copier
+	later   []*stream          // the same of what CatchUp found; it waits for what calls write
 	wake    chan struct{}      // has room for each copier
 	changed chan struct{}      // closed and made anew when a copier did something
 }
