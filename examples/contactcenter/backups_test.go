@@ -76,6 +76,12 @@ func TestABackupIsRestored(t *testing.T) {
 		require.Equal(t, exitFailed, code)
 		require.Contains(t, out, "no recording.backup")
 	})
+	t.Run("one at a time", func(t *testing.T) {
+		unlock, err := lockFile(filepath.Join(w.cfg.Data, "tenants", "acme", "backup.lock"))
+		require.NoError(t, err)
+		defer unlock()
+		require.Contains(t, do(exitFailed, "backup", "run"), "another backup of the tenant is running")
+	})
 	t.Run("the copy shows nothing and holds nothing of others", func(t *testing.T) {
 		theirs := contents(t, filepath.Join(w.cfg.Data, "tenants", "globex", "recordings"))
 		require.Len(t, theirs, 1)

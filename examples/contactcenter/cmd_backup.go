@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -96,7 +97,7 @@ func (c backupRestore) Run(a *app) error {
 // Rows are asked for and written in both at once, sound in the first alone: waiting for the second after each recording would take a night.
 func (a *app) restore(ac *actor, p *places, cfg backup.RestoreConfig) error {
 	if p.copies != nil {
-		if err := p.mend(a.ctx); err != nil {
+		if err := p.mend(a.ctx, a.log); err != nil {
 			return fmt.Errorf("from the replica: %w", err)
 		}
 	}
@@ -106,7 +107,7 @@ func (a *app) restore(ac *actor, p *places, cfg backup.RestoreConfig) error {
 		return true
 	}
 	r, err := backup.Restore(a.ctx, cfg)
-	err = errors.Join(err, ac.audit.Audit(context.WithoutCancel(a.ctx), "backup.restored", cfg.Owner, figures(r)...))
+	err = errors.Join(err, ac.audit.Audit(context.WithoutCancel(a.ctx), "backup.restored", cfg.Owner, append(figures(r), slog.Bool("ended", err == nil))...))
 	if errors.Is(err, recording.ErrKey) {
 		return fmt.Errorf("--identity: not the key that this backup is sealed for; nothing was restored: %w", err)
 	}

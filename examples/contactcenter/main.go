@@ -8,7 +8,7 @@
 // flow and a queue), offer.go (the agent's side), conversation.go (both together, recorded), voicemail.go (messages), events.go (what is told of it).
 //
 // Exit codes: 0 done; 1 failed, with the reason on standard error; 2 wrong usage; 3 refused: the user named by --as may not do this;
-// 4 checked and found bad: a recording, an audit log or a receipt does not verify.
+// 4 checked and found bad: a recording, an audit log, a receipt or a copy in a backup is not what was written.
 package main
 
 import (

@@ -148,8 +148,9 @@ func (p *places) forget(ctx context.Context) error {
 	return nil
 }
 
-// mend gives the first place what only the second has, after the first was lost. Nothing is destroyed by it but what is destroyed in one of them.
-func (p *places) mend(ctx context.Context) error {
+// mend gives the first place what only the second has, after the first was lost. Nothing is destroyed by it but what is destroyed in one of them. logger gets copies that
+// fail and are tried again.
+func (p *places) mend(ctx context.Context, logger *slog.Logger) error {
 	if _, err := p.rows.Repair(ctx); err != nil { // where both have a row, the first decides how its key is wrapped
 		return err
 	}
@@ -163,7 +164,7 @@ func (p *places) mend(ctx context.Context) error {
 	if err := p.forget(ctx); err != nil {
 		return err
 	}
-	back, err := replica.Open(replica.Config{Primary: p.second, Secondary: p.first})
+	back, err := replica.Open(replica.Config{Primary: p.second, Secondary: p.first, Logger: logger})
 	if err != nil {
 		return err
 	}
