@@ -49,11 +49,11 @@ func TestBenchRatios(t *testing.T) {
 	bulk, seal := func() time.Duration { return benchBulk(t) }, func() time.Duration { return benchSeal(t) }
 	ratio(t, "recording/bulk-write", "<=", 1/0.85, bulk, seal)
 	ratio(t, "recording/bulk-write one core", "<=", 1/0.85, oneCore(bulk), oneCore(seal))
-	ratio(t, "recording/age's-construction over bulk-write", ">=", 1.3, func() time.Duration { return benchAgeSeal(t) }, bulk)
+	ratio(t, "recording/age over bulk-write", ">=", 1.3, func() time.Duration { return benchAgeSeal(t) }, bulk)
 	long, signed := benchLong(t, false), benchLong(t, true)
 	ratio(t, "recording/bulk-read", "<=", 1/0.85, func() time.Duration { return benchVerify(t, long) }, func() time.Duration { return benchOpen(t, long, false) })
 	ratio(t, "recording/verify-signed", "<=", 1/0.85, func() time.Duration { return benchVerify(t, signed) }, func() time.Duration { return benchOpen(t, signed, true) })
-	ratio(t, "recording/age's-construction over bulk-read", ">=", 1.3, func() time.Duration { return benchAgeOpen(t, long) }, func() time.Duration { return benchVerify(t, long) })
+	ratio(t, "recording/age over bulk-read", ">=", 1.3, func() time.Duration { return benchAgeOpen(t, long) }, func() time.Duration { return benchVerify(t, long) })
 	took, floor := median(func() time.Duration { return benchVerify(t, signed) }), median(func() time.Duration { return benchOpen(t, signed, true) })
 	gigabytes := float64(signed.bytes) / 1e9
 	fmt.Printf("figure recording/verify-signed %.2f GB/s goal >= 1, GCM and SHA-256 alone %.2f GB/s\n", gigabytes/took.Seconds(), gigabytes/floor.Seconds())

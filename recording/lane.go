@@ -11,6 +11,7 @@ type lane struct {
 	gate   byte // why frames are not taken; zero if they are
 	code   byte // of the run that is being extended
 	party  byte
+	whole  bool   // another frame like the last would make the segment too long
 	run    int32  // where on the sheet the header of that run is; -1 if there is none
 	sheet  *sheet // of two parties, each with its half; nil if nothing came since the last flush
 	n      int32  // where on the sheet the next record goes
@@ -19,7 +20,7 @@ type lane struct {
 	since  int64  // tick of the last resume or unmask: frames that claim to be older are withheld
 	first  int64  // tick of the first audio on the sheet
 	frames uint32 // on the sheet
-	_      [4]byte
+	span   int32  // ticks that the segment may last
 }
 
 // Why frames are not taken.
@@ -33,7 +34,8 @@ const (
 type outcome int
 
 const (
-	stored outcome = iota
+	stored    outcome = iota
+	completes         // stored, and the party's part of the segment is whole
 	needsRoom
 	full
 	late
@@ -81,7 +83,7 @@ func (l *lane) store(pos, ticks int64, code byte, payload []byte) outcome {
 		return unsupported
 	case l.sheet == nil:
 		return needsRoom
-	case l.frames > 0 && (pos+ticks-l.first > segmentTicks || int(l.n)+size > int(l.limit)):
+	case l.frames > 0 && (pos+ticks-l.first > int64(l.span) || int(l.n)+size > int(l.limit)):
 		return full
 	}
 	if !follows {
@@ -95,6 +97,9 @@ func (l *lane) store(pos, ticks int64, code byte, payload []byte) outcome {
 	}
 	l.n, l.end = int32(n), pos+ticks
 	l.frames++
+	if l.whole = l.end+ticks-l.first > int64(l.span); l.whole {
+		return completes
+	}
 	return stored
 }
 
@@ -121,7 +126,7 @@ func (l *lane) finish() {
 
 // lay gives the party its half of a sheet.
 func (l *lane) lay(s *sheet) {
-	l.sheet, l.run, l.frames = s, -1, 0
+	l.sheet, l.run, l.frames, l.whole, l.span = s, -1, 0, false, int32(segmentTicks)
 	l.n, l.limit = bounds(l.party)
 }
 
@@ -132,3 +137,10 @@ func (l *lane) take() {
 	l.sheet.half[l.party&1] = half{n: l.n - from, frames: l.frames, first: l.first, end: l.end}
 	l.sheet, l.run, l.frames = nil, -1, 0
 }
+
+// phases is how many different lengths first segments have. Calls that begin together, as when a line comes back, would otherwise end their seconds together
+// for as long as they last, and the writer would keep a processor from whoever has the next frame.
+const phases = 10
+
+// firstSpan returns how long the first segment of the nth recording may last, in ticks.
+func firstSpan(n uint32) int32 { return int32(segmentTicks - int64(n%phases)*(segmentTicks/phases)) }

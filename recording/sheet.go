@@ -1,7 +1,7 @@
 package recording
 
-// sheet is where two parties' records of up to a second are laid down as they will lie in the segment: the first party's behind room for the head, the
-// second's where a whole second of the first's ends, then room for the tag. When both spoke all the time, or one did not at all, the segment is sealed where
+// sheet is where two parties' records of up to a segment's length are laid down as they will lie in the segment: the first party's behind room for the head, the
+// second's where a whole segment of the first's ends, then room for the tag. When both spoke all the time, or one did not at all, the segment is sealed where
 // it lies, without a copy. It fills 16 KiB.
 type sheet struct {
 	data [sheetBytes]byte
@@ -23,6 +23,15 @@ const (
 	sheetEnd   = sheetBytes - tagBytes
 	sheets     = MaxParties / 2 // of a job
 )
+
+// newSheet returns one whose memory was touched: the first frame of a call is not the moment to wait for it.
+func newSheet() any {
+	s := new(sheet)
+	for i := 0; i < len(s.data); i += 4 << 10 {
+		s.data[i] = 0
+	}
+	return s
+}
 
 // bounds returns where a party's records begin and where they must end.
 func bounds(party byte) (from, to int32) {

@@ -31,7 +31,7 @@ func TestSheetIsSealedAndWiped(t *testing.T) {
 				l := &lane{party: byte(party), run: -1}
 				l.lay(s)
 				for _, pos := range starts {
-					if o := l.store(pos, frame, tc.code, audio); o != stored {
+					if o := l.store(pos, frame, tc.code, audio); o != stored && o != completes {
 						t.Fatalf("frame of party %d at %d: %d", party, pos, o)
 					}
 				}
@@ -73,4 +73,26 @@ func every(from, to int64) (out []int64) {
 		out = append(out, n*160)
 	}
 	return out
+}
+
+// Of any number of calls that begin together no more than a tenth end a segment in the same tick, and the first ones last as long as others.
+func TestSecondsOfCallsThatBeginTogetherEndApart(t *testing.T) {
+	for _, calls := range []int{10, 100, 1000, 10_000} {
+		ends := map[int32]int{}
+		for n := range calls {
+			span := firstSpan(uint32(n))
+			if span <= 0 || int64(span) > segmentTicks {
+				t.Fatalf("call %d: %d ticks", n, span)
+			}
+			ends[span]++
+		}
+		for span, n := range ends {
+			if n > calls/phases {
+				t.Errorf("%d of %d calls end their first segment after %d ticks", n, calls, span)
+			}
+		}
+	}
+	if firstSpan(0) != int32(segmentTicks) {
+		t.Error("a single call begins with less than a whole segment")
+	}
 }

@@ -53,10 +53,19 @@ type TrackStats struct {
 	Late        uint64 // not stored because they came after Close
 }
 
+// newTrack returns a track with its sheets: the first frame of a call does not wait for memory, and neither do those with which seconds end.
 func newTrack(v *Vault, e Entry, b *box, header []byte, start time.Time, parties int) *Track {
 	t := &Track{lanes: make([]lane, parties), v: v, entry: e, start: start, parties: uint8(parties), out: output{box: b, header: header}, done: make(chan struct{})}
 	for i := range t.lanes {
-		t.lanes[i].party, t.lanes[i].run = byte(i), -1
+		t.lanes[i].party = byte(i)
+	}
+	nth := v.tracks.Add(1) - 1
+	for i := range t.lanes {
+		t.layLocked(i / 2)
+		t.lanes[i].span = firstSpan(nth)
+	}
+	if nth%phases == 0 { // as many as end their seconds together
+		v.sheets.Put(newSheet())
 	}
 	return t
 }
@@ -131,16 +140,16 @@ func (p *Party) WriteFrame(at time.Duration, codec string, payload []byte) {
 	pos := p.offset + int64(at/tick)
 	for {
 		p.lane.mu.Lock()
-		outcome := p.lane.store(pos, ticks, code, payload)
+		outcome, sheet := p.lane.store(pos, ticks, code, payload), p.lane.sheet
 		p.lane.mu.Unlock()
 		switch outcome {
 		case stored:
 			return
-		case full:
-			p.t.next(int(p.lane.party)/2, true) // and again: another tap of the party may have filled it meanwhile
-			continue
-		case needsRoom:
-			p.t.next(int(p.lane.party)/2, false)
+		case completes:
+			p.t.complete(p.lane, sheet)
+			return
+		case full, needsRoom:
+			p.t.next(p.lane, sheet) // and again: another tap of the party may have filled it meanwhile
 			continue
 		}
 		p.t.count(outcome)
@@ -179,24 +188,45 @@ func (t *Track) unlock() {
 	t.mu.Unlock()
 }
 
-// next gives pair i a sheet if it has none, after what is pending was handed to the writer if full. All parties go into one segment, so that a crash costs no
-// party more than a second, whoever spoke.
-func (t *Track) next(i int, full bool) {
+// next hands what is pending to the writer if the lane is still on the sheet that was seen full, and gives its pair the next sheet. All parties go into one
+// segment, so that a crash costs no party more than a second, whoever spoke; of two that are full at once the first to come ends it for both.
+func (t *Track) next(l *lane, seen *sheet) {
 	t.lock()
 	defer t.unlock()
 	if t.closed {
 		return
 	}
-	if full {
+	if seen != nil && l.sheet == seen {
 		t.flushLocked()
 	}
+	t.layLocked(int(l.party) / 2)
+}
+
+// complete is next for a segment to which no party has anything to add: until the next frame comes it would be exposed to a crash for nothing.
+func (t *Track) complete(l *lane, seen *sheet) {
+	t.lock()
+	defer t.unlock()
+	if t.closed || l.sheet != seen {
+		return
+	}
+	for i := range t.lanes {
+		if l := &t.lanes[i]; l.frames > 0 && !l.whole {
+			return
+		}
+	}
+	t.flushLocked()
+	t.layLocked(int(l.party) / 2)
+}
+
+// layLocked gives pair i a sheet if it has none.
+func (t *Track) layLocked(i int) {
 	pair := t.pair(i)
 	if pair[0].sheet != nil {
 		return
 	}
 	s := t.v.sheets.Get().(*sheet)
-	for i := range pair {
-		pair[i].lay(s)
+	for k := range pair {
+		pair[k].lay(s)
 	}
 }
 
@@ -211,18 +241,20 @@ func (t *Track) jobLocked(marks ...record) job {
 	j := job{track: t}
 	j.from = math.MaxInt64
 	for i := 0; 2*i < len(t.lanes); i++ {
-		pair := t.pair(i)
-		s := pair[0].sheet
-		if s == nil {
-			continue
-		}
+		pair, frames := t.pair(i), uint32(0)
 		for k := range pair {
 			if l := &pair[k]; l.frames > 0 {
 				t.end, j.from = max(t.end, l.end), min(j.from, l.first)
+				frames += l.frames
 			}
+		}
+		if frames == 0 {
+			continue
+		}
+		j.sheets[i] = pair[0].sheet
+		for k := range pair {
 			pair[k].take()
 		}
-		j.sheets[i] = s
 		j.cost += sheetCost
 	}
 	t.stats.Frames += j.frames()

@@ -34,6 +34,7 @@ type Vault struct {
 	cfg    Config
 	queue  *queue
 	sheets sync.Pool // *sheet, without audio
+	tracks atomic.Uint32
 
 	mu     sync.Mutex
 	open   map[string]*Track
@@ -58,7 +59,7 @@ func New(cfg Config) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{cfg: cfg, open: map[string]*Track{}, queue: newQueue(cfg.MaxQueued), bulk: newBulk(cfg.Bulk), hash: newHasher()}
-	v.sheets.New = func() any { return new(sheet) }
+	v.sheets.New = newSheet
 	// Close closes the queue, which ends run, and waits for it.
 	go v.queue.run(v.process)
 	return v, nil
