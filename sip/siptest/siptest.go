@@ -212,7 +212,7 @@ func (p *Peer) Read(limit time.Duration) (Message, error) {
 func (p *Peer) Want(want string) Message {
 	p.t.Helper()
 	for {
-		m, err := p.Read(10 * time.Second)
+		m, err := p.Read(30 * time.Second)
 		if err != nil {
 			p.t.Fatalf("siptest: waiting for %s: %v", want, err)
 		}
