@@ -1,5 +1,5 @@
-// Package siptest has what tests of SIP programs need: a certificate authority for a test and a scripted peer that says exactly what it
-// is told and shows exactly what it hears, like net/http/httptest for SIP.
+// Package siptest has what tests of SIP programs need: a certificate authority for a test, a scripted peer that says exactly what it
+// is told and shows exactly what it hears, and a port for a server in another process, like net/http/httptest for SIP.
 //
 // # Security
 //
