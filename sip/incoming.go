@@ -66,7 +66,6 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 	ep.live.Add(1)
 	ep.stats.calls.Add(1)
 
-	_ = tx.Receive(req) // as a repetition without an answer yet: it stops the library's own 100, which would read the request while it changes
 	// One To tag for every response to this INVITE (RFC 3261 section 8.2.6.2), the library's 487 to a CANCEL included.
 	req.To().Params.Add("tag", c.d.id.local)
 	c.sayTrying()

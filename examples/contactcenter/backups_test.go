@@ -248,6 +248,7 @@ func TestTheServerBacksUpByItself(t *testing.T) {
 
 // The private key is written once, for its owner alone, and shown nowhere; a server that is given it in the place of the public one refuses.
 func TestTheKeyOfABackup(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "identity")
 	out, code := (&world{}).keygen(t, path)
 	require.Zero(t, code, out)

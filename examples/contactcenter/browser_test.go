@@ -56,6 +56,7 @@ func microphone(t *testing.T, freq float64) string {
 // Browsers are phones: an agent answers a queue in one, a caller hears prompts and itself in another; what they say is recorded, and how it was protected is
 // on record.
 func TestBrowsersAsAgentAndCaller(t *testing.T) {
+	t.Parallel()
 	chrome, origin := openBrowser(t, 1700)
 	w := startWorld(t, func(c *config) { c.Listen.WSS, c.Listen.Origins = "127.0.0.1:0", []string{"http://localhost:*"} })
 	open := func(library, user string) *browser.Tab {

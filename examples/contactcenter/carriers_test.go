@@ -102,6 +102,7 @@ func pemFiles(t *testing.T, ca *siptest.Authority, cert tls.Certificate) (certFi
 }
 
 func TestCallsToAndFromTheTelephoneNetwork(t *testing.T) {
+	t.Parallel()
 	ca := siptest.NewAuthority(t)
 	broken, good := startCarrier(t, ca, 0, 503), startCarrier(t, ca, 1400, 0)
 	certFile, keyFile, caFile := pemFiles(t, ca, ca.IssueClient(time.Time{}, "us.test"))
@@ -137,12 +138,12 @@ func TestCallsToAndFromTheTelephoneNetwork(t *testing.T) {
 		}
 	})
 	t.Run("not what the tenant may not call", func(t *testing.T) {
-		_, err := phone.dial(timeout(t, 5*time.Second), "09001234567")
+		_, err := phone.dial(soon(t), "09001234567")
 		require.ErrorContains(t, err, "403")
 		other := w.phone("globex", "1009", nil)
-		_, err = other.dial(timeout(t, 5*time.Second), "030123456")
+		_, err = other.dial(soon(t), "030123456")
 		require.ErrorContains(t, err, "403", "a tenant without a policy calls nobody")
-		_, err = phone.dial(timeout(t, 5*time.Second), "12")
+		_, err = phone.dial(soon(t), "12")
 		require.ErrorContains(t, err, "404")
 		require.Len(t, good.called(), 1)
 	})
@@ -163,7 +164,7 @@ func TestCallsToAndFromTheTelephoneNetwork(t *testing.T) {
 			t.Cleanup(func() { ep.Close() })
 			c, err := phone.newLeg()
 			require.NoError(t, err)
-			c.call, err = ep.Dial(timeout(t, 5*time.Second), sip.DialConfig{Target: "sip:" + number + "@acme.localhost", Address: w.node.sipAddr, From: "sip:+4989765@carrier.test",
+			c.call, err = ep.Dial(soon(t), sip.DialConfig{Target: "sip:" + number + "@acme.localhost", Address: w.node.sipAddr, From: "sip:+4989765@carrier.test",
 				Headers: []sip.Header{{Name: "P-Asserted-Identity", Value: "<sip:+4989765@carrier.test>"}}}, c.leg)
 			if err != nil {
 				c.leg.Close()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/x509"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,12 +17,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/internal/control"
+	"github.com/ringfence/ringfence/sip/siptest"
 )
 
 // TestMain lets the test binary be the program itself, so that a test can kill it.
 func TestMain(m *testing.M) {
 	if os.Getenv("CONTACTCENTER_MAIN") == "1" {
 		main()
+	}
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen { // these tests wait for media in real time: more of them than cores, and few enough for every frame to be in time
+		if err := flag.Set("test.parallel", "6"); err != nil {
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -36,7 +46,7 @@ const crashConfig = `
 data = %q
 listen {
   sip_tls    = "127.0.0.1:%d"
-  management = "127.0.0.1:0"
+  management = "127.0.0.1:%d"
 }
 media { address = "127.0.0.1" }
 tenant "acme" {
@@ -60,7 +70,9 @@ tenant "acme" {
 func startProcess(t *testing.T, w *world, port int, tracer ...string) *process {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(w.cfg.Data), "crash.hcl")
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(fmt.Sprintf(crashConfig, w.cfg.Data, port), "place      =", w.recording+"place      =", 1)), 0o600))
+	management := siptest.FreePort(t)
+	text := strings.Replace(fmt.Sprintf(crashConfig, w.cfg.Data, port, management), "place      =", w.recording+"place      =", 1)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	w.ready = make(chan struct{})
 	args := append(tracer, os.Args[0], "--config", path)
 	cmd := exec.Command(args[0], args[1:]...)
@@ -71,14 +83,14 @@ func startProcess(t *testing.T, w *world, port int, tracer ...string) *process {
 	t.Cleanup(func() { p.kill() })
 	select {
 	case <-w.ready:
-	case <-time.After(20 * time.Second):
-		t.Fatalf("did not start: %s", w.log.String())
+	case <-time.After(patience):
+		t.Fatalf("did not start: %s", w.logged())
 	}
 	pem, err := os.ReadFile(filepath.Join(w.cfg.Data, "tls", "ca.pem"))
 	require.NoError(t, err)
 	w.roots = x509.NewCertPool()
 	require.True(t, w.roots.AppendCertsFromPEM(pem))
-	w.node = &node{sipAddr: fmt.Sprintf("127.0.0.1:%d", port)}
+	w.node = &node{sipAddr: fmt.Sprintf("127.0.0.1:%d", port), managementAddr: fmt.Sprintf("127.0.0.1:%d", management)}
 	return p
 }
 
@@ -90,18 +102,20 @@ func (p *process) kill() {
 }
 
 func TestKilledInTheMiddleOfACall(t *testing.T) {
+	t.Parallel()
 	w := &world{t: t, cfg: testConfig(t, nil), passwords: map[string]string{}}
-	port := freePort(t)
+	port := siptest.FreePort(t)
 	p := startProcess(t, w, port)
 	config := []string{"--config", filepath.Join(filepath.Dir(w.cfg.Data), "crash.hcl")}
 
 	agent := w.agent("acme", "1001", 900, nil)
 	caller := w.phone("acme", "1009", func(c *softphoneConfig) { c.voice = tone(t, 600) })
 	c := w.dial(caller, "9001")
-	eventually(t, "they talk", func() bool { return c.ears.hears(900) && len(agent.answered()) == 1 })
+	eventually(t, "they talk", func() bool { return c.ears.hears(900) })
+	a := w.taken(agent, 0)
 	var offered []event
 	eventually(t, "three seconds recorded", func() bool {
-		n, _ := agent.answered()[0].ears.heard()
+		n, _ := a.ears.heard()
 		offered = w.find(named("answered"))
 		return n > 3*8000 && len(offered) == 1
 	})
@@ -155,20 +169,21 @@ func TestKilledInTheMiddleOfACall(t *testing.T) {
 }
 
 func TestTermDrains(t *testing.T) {
+	t.Parallel()
 	w := &world{t: t, cfg: testConfig(t, nil), passwords: map[string]string{}}
-	p := startProcess(t, w, freePort(t))
+	p := startProcess(t, w, siptest.FreePort(t))
 	agent := w.agent("acme", "1001", 900, nil)
 	c := w.dial(w.phone("acme", "1009", nil), "9001")
 	eventually(t, "they talk", func() bool { return c.ears.hears(900) })
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	eventually(t, "new calls are refused", func() bool {
-		other, err := w.phone("acme", "1009", nil).dial(timeout(t, 5*time.Second), "9001")
+		other, err := w.phone("acme", "1009", nil).dial(soon(t), "9001")
 		if err == nil {
 			other.hangup()
 		}
 		return err != nil
 	})
-	n, _ := agent.answered()[0].ears.heard()
+	n, _ := w.taken(agent, 0).ears.heard()
 	eventually(t, "the old one goes on", func() bool { m, _ := c.ears.heard(); return m > n+4000 && c.ears.hears(900) })
 	c.hangup()
 	exited := make(chan error, 1)
@@ -176,7 +191,7 @@ func TestTermDrains(t *testing.T) {
 	select {
 	case err := <-exited:
 		require.NoError(t, err, "a drained server exits with 0")
-	case <-time.After(15 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("did not end after its last call")
 	}
 	out, code := w.command("--config", filepath.Join(filepath.Dir(w.cfg.Data), "crash.hcl"), "recordings", "verify", "--tenant", "acme", "--as", "auditor")

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -106,7 +107,7 @@ func testConfig(t *testing.T, change func(*config)) *config {
 	for i := range cfg.Tenants {
 		for j := range cfg.Tenants[i].Queues {
 			q := &cfg.Tenants[i].Queues[j]
-			q.Ring, q.WrapUp = "1s", "200ms"
+			q.Ring, q.WrapUp = "1m", "200ms" // a phone that rings is not given up because the machine is busy
 		}
 	}
 	if change != nil {
@@ -128,6 +129,7 @@ func (w *world) start() {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.done, w.ready = cancel, make(chan error, 1), make(chan struct{})
+	w.seed()
 	var err error
 	w.dep, err = openDeployment(ctx, w.cfg, true)
 	require.NoError(t, err)
@@ -147,7 +149,7 @@ func (w *world) start() {
 	case <-w.ready:
 	case err := <-w.done:
 		t.Fatalf("did not start: %v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("did not start")
 	}
 }
@@ -192,18 +194,30 @@ func (w *world) agent(tenant, user string, freq float64, change func(*softphoneC
 			change(c)
 		}
 	})
-	require.NoError(w.t, p.register(timeout(w.t, 10*time.Second)))
-	for i, s := range w.node.sites { // none if the program is another process
-		if s.name == tenant && s.agents[user] { // who calls before the distributor knows of the agent hears that nobody is there
+	require.NoError(w.t, p.register(soon(w.t)))
+	// Who calls before the distributor knows of the agent hears that nobody is there.
+	if w.node.sites == nil { // the program is another process, which says how many are ready
+		ready := fmt.Sprintf("contactcenter_agents{state=\"ready\",tenant=%q} 1\n", tenant)
+		eventually(w.t, "the agent is ready", func() bool { return strings.Contains(w.get(w.t, "/metrics"), ready) })
+	}
+	for i, s := range w.node.sites {
+		if s.name == tenant && s.agents[user] {
 			eventually(w.t, "the agent is ready", func() bool { st, _ := w.state(i, user); return st == acd.Ready })
 		}
 	}
 	return p
 }
 
+// taken is the nth call that a phone answered, counted from 0. Its media may be heard before the phone has put it on its list.
+func (w *world) taken(p *softphone, n int) *softcall {
+	w.t.Helper()
+	eventually(w.t, "the phone has the call", func() bool { return len(p.answered()) > n })
+	return p.answered()[n]
+}
+
 func (w *world) dial(p *softphone, number string) *softcall {
 	w.t.Helper()
-	c, err := p.dial(timeout(w.t, 10*time.Second), number)
+	c, err := p.dial(soon(w.t), number)
 	require.NoError(w.t, err)
 	w.t.Cleanup(c.hangup)
 	return c
@@ -216,8 +230,12 @@ func tone(t *testing.T, freq float64) *media.Prompt {
 	return p
 }
 
-func timeout(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
+// patience is how long a test waits for what is there at once on a machine that has nothing else to do. It is spent only where something is broken.
+const patience = time.Minute
+
+// soon is a context for what ends by itself.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -225,7 +243,7 @@ func timeout(t *testing.T, d time.Duration) context.Context {
 // eventually waits for something that happens in other goroutines and sockets.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	require.Eventually(t, ok, 15*time.Second, 10*time.Millisecond, what)
+	require.Eventually(t, ok, patience, 10*time.Millisecond, what)
 }
 
 func (w *world) find(ok func(event) bool) []event {
@@ -266,7 +284,7 @@ func (w *world) get(t *testing.T, path string) string {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.roots, ServerName: "localhost"}}
 	defer transport.CloseIdleConnections()
-	res, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("https://" + w.node.managementAddr + path)
+	res, err := (&http.Client{Transport: transport, Timeout: patience}).Get("https://" + w.node.managementAddr + path)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
@@ -291,7 +309,7 @@ func configWith(t *testing.T, more string) string {
 
 // failToStart starts a server that should refuse to run, and returns why it did.
 func (w *world) failToStart() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	dep, err := openDeployment(ctx, w.cfg, true)
 	require.NoError(w.t, err)

@@ -12,10 +12,11 @@ import (
 
 // An agent pauses the recording for a card number and hands the call on: it stays paused with whoever has the call, until somebody goes on with it.
 func TestAPauseFollowsTheCall(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, nil)
 	agent := w.agent("acme", "1001", 900, nil)
 	colleague := w.phone("acme", "1010", func(c *softphoneConfig) { c.voice = tone(t, 1500) })
-	require.NoError(t, colleague.register(timeout(t, 5*time.Second)))
+	require.NoError(t, colleague.register(soon(t)))
 	phone := w.phone("acme", "1009", func(c *softphoneConfig) { c.voice = tone(t, 600) })
 	recordings := func(cause string) []event {
 		return w.find(func(e event) bool { return e.Event == "recording" && e.Cause == cause })
@@ -24,18 +25,19 @@ func TestAPauseFollowsTheCall(t *testing.T) {
 		eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })
 		c := w.dial(phone, "9001")
 		eventually(t, "the caller hears the agent", func() bool { return c.ears.hears(900) })
-		a := agent.answered()[n]
+		a := w.taken(agent, n)
 		eventually(t, "the agent hears the caller", func() bool { return a.ears.hears(600) })
-		require.NoError(t, a.leg.SendDigits(timeout(t, 5*time.Second), "*0"))
+		hears(t, c, time.Second) // both are in the recording then: an agent who presses keys says nothing
+		hears(t, a, time.Second)
+		require.NoError(t, a.leg.SendDigits(soon(t), "*0"))
 		eventually(t, "the recording is paused", func() bool { return len(recordings("paused")) == n+1 })
-		require.NoError(t, a.call.Refer(timeout(t, 10*time.Second), "sip:1010@acme.localhost", nil))
+		require.NoError(t, a.call.Refer(soon(t), "sip:1010@acme.localhost", nil))
 		eventually(t, "the caller hears the colleague", func() bool { return c.ears.hears(1500) })
-		x := colleague.answered()[n]
+		x := w.taken(colleague, n)
 		if goesOn {
-			require.NoError(t, x.leg.SendDigits(timeout(t, 5*time.Second), "*0"))
+			require.NoError(t, x.leg.SendDigits(soon(t), "*0"))
 			eventually(t, "the recording goes on", func() bool { return len(recordings("resumed")) == 1 })
-			heard, _ := c.ears.heard()
-			eventually(t, "two seconds more", func() bool { n, _ := c.ears.heard(); return n > heard+16000 })
+			hears(t, c, 2*time.Second)
 		}
 		c.hangup()
 		eventually(t, "the recording is closed", func() bool { return len(recordings("complete")) == n+1 })
@@ -50,13 +52,14 @@ func TestAPauseFollowsTheCall(t *testing.T) {
 
 // A caller withdraws consent: what was recorded is purged, and the conversation goes on.
 func TestACallerWithdrawsConsent(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, nil)
 	agent := w.agent("acme", "1001", 900, nil)
 	phone := w.phone("acme", "1009", func(c *softphoneConfig) { c.voice = tone(t, 600) })
 	eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })
 	c := w.dial(phone, "9001")
 	eventually(t, "the caller hears the agent", func() bool { return c.ears.hears(900) })
-	require.NoError(t, c.leg.SendDigits(timeout(t, 5*time.Second), "*9"))
+	require.NoError(t, c.leg.SendDigits(soon(t), "*9"))
 	purged := func() []event {
 		return w.find(func(e event) bool { return e.Event == "recording" && e.Cause == "withdrawn" })
 	}
@@ -66,9 +69,8 @@ func TestACallerWithdrawsConsent(t *testing.T) {
 	out, code := w.command("recordings", "export", id, "-o", filepath.Join(t.TempDir(), "call.wav"), "--tenant", "acme", "--as", "admin", "--reason", "complaint-1")
 	require.NotZero(t, code, out)
 	require.Contains(t, out, "destroyed")
-	heard, _ := c.ears.heard()
-	eventually(t, "the conversation goes on", func() bool { n, _ := c.ears.heard(); return n > heard+8000 })
-	a := agent.answered()[0]
+	hears(t, c, time.Second) // the conversation goes on
+	a := w.taken(agent, 0)
 	c.hangup()
 	eventually(t, "it is over", func() bool { return a.call.Err() != nil })
 	eventually(t, "the record", func() bool { return len(w.find(named("ended"))) == 1 })
@@ -77,6 +79,7 @@ func TestACallerWithdrawsConsent(t *testing.T) {
 
 // Who says nothing about where calls are gets no recordings, and a queue may do without.
 func TestWhatIsNotRecorded(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*config){
 		"no place":       func(c *config) { c.Tenants[0].Recording = nil },
 		"a strict place": func(c *config) { c.Tenants[0].Recording = &recordingConfig{Place: "DE"} },
@@ -91,6 +94,7 @@ func TestWhatIsNotRecorded(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := startWorld(t, change)
 			w.agent("acme", "1001", 900, nil)
 			eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })
@@ -105,6 +109,7 @@ func TestWhatIsNotRecorded(t *testing.T) {
 		})
 	}
 	t.Run("told where that is enough", func(t *testing.T) {
+		t.Parallel()
 		w := startWorld(t, func(c *config) { c.Tenants[0].Recording = &recordingConfig{Place: "GB", CallersTold: true} })
 		w.agent("acme", "1001", 900, nil)
 		eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })

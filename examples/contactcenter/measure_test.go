@@ -1,24 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
-	"net"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/srtp/codec"
 )
-
-// freePort finds a port that was free a moment ago, for a process that must be told which to take twice.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
 
 // readStereo returns the channels of a 16-bit stereo WAV file at 8000 Hz.
 func readStereo(t *testing.T, path string) (left, right []int16) {
@@ -45,6 +37,20 @@ func toneIn(pcm []int16, freq float64) bool {
 		}
 	}
 	return false
+}
+
+// hears waits until a call's side has heard d more of audio.
+func hears(t *testing.T, c *softcall, d time.Duration) {
+	t.Helper()
+	before, _ := c.ears.heard()
+	eventually(t, "more is heard", func() bool { n, _ := c.ears.heard(); return n > before+int(d.Seconds()*8000) })
+}
+
+// heardOctets reports whether the last second heard has text in its octets of G.711 µ-law.
+func (e *ears) heardOctets(text []byte) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return bytes.Contains(mulaw(e.pcm), text)
 }
 
 // mulaw is samples as they were on the wire: G.711 to linear and back loses nothing.

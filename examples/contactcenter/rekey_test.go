@@ -16,7 +16,7 @@ func TestCallsGetNewKeysInTime(t *testing.T) {
 	first := c.leg.Stats()
 	start := time.Now()
 	// 20 s of media: more than one key of ours may protect.
-	require.Eventually(t, func() bool { return c.leg.Stats().Received > minKeyLifetime+150 }, 40*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return c.leg.Stats().Received > minKeyLifetime+150 }, 2*patience, 50*time.Millisecond)
 	s := c.leg.Stats()
 	require.Less(t, s.Lost-first.Lost, uint64(5), "over %v", time.Since(start))
 	eventually(t, "the echo is heard under the new key", func() bool { return c.ears.hears(600) })
@@ -25,6 +25,7 @@ func TestCallsGetNewKeysInTime(t *testing.T) {
 }
 
 func TestKeyLifetimeIsChecked(t *testing.T) {
+	t.Parallel()
 	c := testConfig(t, func(c *config) { c.Media.KeyLifetime = 100 })
 	require.ErrorContains(t, c.validate(), "key_lifetime")
 }

@@ -28,6 +28,7 @@ func recorded(t *testing.T, w *world) (id string, created time.Time) {
 }
 
 func TestRecordingLivesThirteenMonthsToTheSecond(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, nil)
 	id, created := recorded(t, w)
 	due := retention.Due(created, retention.Period{Months: 13}, time.UTC)
@@ -98,6 +99,7 @@ func TestRecordingLivesThirteenMonthsToTheSecond(t *testing.T) {
 }
 
 func TestSomebodyElsesRightsDoNotReach(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, nil)
 	id, _ := recorded(t, w)
 	for _, c := range []struct {

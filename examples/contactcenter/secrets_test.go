@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,6 +37,7 @@ var inline = regexp.MustCompile(`inline:([A-Za-z0-9+/=]+)`)
 
 // Every call has keys of its own, in each direction, and none of them is in a log at any level, in an event or in the audit log.
 func TestKeysAreFreshAndInNoLog(t *testing.T) {
+	t.Parallel()
 	w := &world{t: t, cfg: testConfig(t, nil), passwords: map[string]string{}}
 	w.level = slog.LevelDebug
 	w.start()
@@ -48,7 +48,7 @@ func TestKeysAreFreshAndInNoLog(t *testing.T) {
 		leg, err := p.engine.NewLeg(media.LegConfig{SignallingSecure: true})
 		require.NoError(t, err)
 		s := &spy{Leg: leg}
-		ctx := timeout(t, 10*time.Second)
+		ctx := soon(t)
 		call, err := p.ep.Dial(ctx, sip.DialConfig{Target: "sip:9002@acme.localhost", Address: p.cfg.server, From: p.aor(), Password: p.cfg.password}, s)
 		require.NoError(t, err)
 		require.NoError(t, call.Hangup(ctx))
@@ -72,6 +72,7 @@ func TestKeysAreFreshAndInNoLog(t *testing.T) {
 }
 
 func TestManagementIsEncryptedAndNamesNobody(t *testing.T) {
+	t.Parallel()
 	require.Error(t, privateAddress("0.0.0.0:8444"))
 	require.Error(t, privateAddress("8.8.8.8:8444"))
 	require.NoError(t, privateAddress("127.0.0.1:8444"))
@@ -92,6 +93,7 @@ func TestManagementIsEncryptedAndNamesNobody(t *testing.T) {
 }
 
 func TestBrokenConfigurationAndFlowsStopTheStart(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ config, want string }{
 		"unknown setting":        {strings.Replace(string(demoConfig), `ring     = "15s"`, `rings = "15s"`, 1), "rings"},
 		"bad period":             {strings.Replace(string(demoConfig), `"13 months"`, `"forever"`, 1), "forever"},

@@ -16,6 +16,7 @@ import (
 // What is for operators is on a listener of its own, which refuses a public address: nothing of it is reached through the listeners for phones and browsers,
 // and no phone is served by it.
 func TestManagementIsASegmentOfItsOwn(t *testing.T) {
+	t.Parallel()
 	control.Proves(t, "NET-06")
 	w := startWorld(t, func(c *config) {
 		c.Listen.WSS, c.Listen.Origins = "127.0.0.1:0", []string{"https://localhost:*"}
@@ -25,7 +26,7 @@ func TestManagementIsASegmentOfItsOwn(t *testing.T) {
 		c, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: w.roots, ServerName: "acme.localhost"})
 		require.NoError(t, err)
 		t.Cleanup(func() { c.Close() })
-		require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+		require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 		return c
 	}
 	for name, addr := range map[string]string{"phones": w.node.sipAddr, "browsers": w.node.wssAddr} {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,10 +11,11 @@ import (
 )
 
 func TestAgentTransfersTheCaller(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, nil)
 	agent := w.agent("acme", "1001", 900, nil)
 	colleague := w.phone("acme", "1010", func(c *softphoneConfig) { c.voice = tone(t, 1500) })
-	require.NoError(t, colleague.register(timeout(t, 5*time.Second)))
+	require.NoError(t, colleague.register(soon(t)))
 	phone := w.phone("acme", "1009", func(c *softphoneConfig) { c.voice = tone(t, 600) })
 
 	// reach brings a caller to the agent; n conversations were there before.
@@ -24,8 +24,9 @@ func TestAgentTransfersTheCaller(t *testing.T) {
 		eventually(t, "the agent is ready", func() bool { st, _ := w.state(0, "1001"); return st == acd.Ready })
 		caller = w.dial(phone, "9001")
 		eventually(t, "the caller hears the agent", func() bool { return caller.ears.hears(900) })
+		agentSide = w.taken(agent, n)
 		require.Len(t, agent.answered(), n+1)
-		return caller, agent.answered()[n]
+		return caller, agentSide
 	}
 	ended := func(n int) *record {
 		t.Helper()
@@ -35,9 +36,9 @@ func TestAgentTransfersTheCaller(t *testing.T) {
 
 	t.Run("blind, to a colleague", func(t *testing.T) {
 		c, a := reach(0)
-		require.NoError(t, a.call.Refer(timeout(t, 10*time.Second), "sip:1010@acme.localhost", nil))
+		require.NoError(t, a.call.Refer(soon(t), "sip:1010@acme.localhost", nil))
 		eventually(t, "the caller hears the colleague", func() bool { return c.ears.hears(1500) })
-		x := colleague.answered()[0]
+		x := w.taken(colleague, 0)
 		eventually(t, "the colleague hears the caller", func() bool { return x.ears.hears(600) })
 		r := ended(1)
 		require.Equal(t, "transferred", r.Cause)
@@ -53,10 +54,10 @@ func TestAgentTransfersTheCaller(t *testing.T) {
 		c, a := reach(1)
 		consult := w.dial(agent, "1010")
 		eventually(t, "the agent hears the colleague", func() bool { return consult.ears.hears(1500) })
-		require.NoError(t, a.call.Refer(timeout(t, 10*time.Second), "sip:1010@acme.localhost", consult.call))
+		require.NoError(t, a.call.Refer(soon(t), "sip:1010@acme.localhost", consult.call))
 		eventually(t, "the caller hears the colleague", func() bool { return c.ears.hears(1500) })
 		eventually(t, "the consultation is over", func() bool { return consult.call.Err() != nil })
-		x := colleague.answered()[1]
+		x := w.taken(colleague, 1)
 		require.NoError(t, x.call.Err(), "the colleague's call went on")
 		eventually(t, "the colleague hears the caller", func() bool { return x.ears.hears(600) })
 		require.Equal(t, "transferred", ended(2).Cause)
@@ -65,7 +66,7 @@ func TestAgentTransfersTheCaller(t *testing.T) {
 	})
 	t.Run("to another number of the tenant", func(t *testing.T) {
 		c, a := reach(2)
-		require.NoError(t, a.call.Refer(timeout(t, 10*time.Second), "sip:9003@acme.localhost", nil))
+		require.NoError(t, a.call.Refer(soon(t), "sip:9003@acme.localhost", nil))
 		eventually(t, "the caller hears the reference tone", func() bool { return c.ears.hears(1000) })
 		require.Equal(t, "transferred", ended(3).Cause)
 		r := ended(4)
@@ -80,7 +81,7 @@ func TestAgentTransfersTheCaller(t *testing.T) {
 			"sip:1002@acme.localhost":   480, // no phone
 			"sip:1010@globex.localhost": 404, // another tenant's user of the same number is not a target
 		} {
-			err := a.call.Refer(timeout(t, 10*time.Second), target, nil)
+			err := a.call.Refer(soon(t), target, nil)
 			var refused *sip.StatusError
 			require.True(t, errors.As(err, &refused), "%s: %v", target, err)
 			require.Equal(t, want, refused.Code, target)

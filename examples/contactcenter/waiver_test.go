@@ -11,6 +11,7 @@ import (
 )
 
 func TestWaiverIsInTheEvidence(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, func(c *config) {
 		c.Waivers = []waiverConfig{{Name: "udp-lab", Listen: "127.0.0.1:0", Until: time.Now().AddDate(0, 1, 0).Format(time.DateOnly), Phones: []string{"globex/1009"}}}
 	})

@@ -76,6 +76,7 @@ func (w *watcher) notified() siptest.Message {
 
 // A supervisor's phone sees whether users are registered and on a call, never with whom; others see nothing but their own messages.
 func TestSupervisorsPhoneWatches(t *testing.T) {
+	t.Parallel()
 	w := startWorld(t, nil)
 	out, code := w.command("users", "add", "--tenant", "acme", "--as", "admin", "2001", "--role", "supervisor")
 	require.Zero(t, code, out)
@@ -133,7 +134,7 @@ func TestSupervisorsPhoneWatches(t *testing.T) {
 	watch(boss, "reg", "1001", "200")
 	require.Contains(t, boss.notified().Body, "<contact ")
 	agent.close()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for strings.Contains(boss.notified().Body, "<contact ") {
 		require.True(t, time.Now().Before(deadline))
 	}

@@ -17,6 +17,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// patience is how long a browser may take for one step, on a machine that is busy with other tests.
+const patience = 90 * time.Second
+
 //go:embed page.js
 var page []byte
 
@@ -79,7 +82,7 @@ func Start(t testing.TB, more ...chromedp.ExecAllocatorOption) context.Context {
 	} {
 		opts = append(opts, chromedp.Flag(f, true))
 	}
-	opts = append(opts, chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()), chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
+	opts = append(opts, chromedp.ExecPath("chromium"), chromedp.WSURLReadTimeout(patience), chromedp.UserDataDir(t.TempDir()), chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
 	alloc, kill := chromedp.NewExecAllocator(context.Background(), append(opts, more...)...)
 	ctx, end := chromedp.NewContext(alloc)
 	t.Cleanup(func() {
@@ -114,7 +117,7 @@ func Open(t testing.TB, browser context.Context, url string) *Tab {
 // Eval evaluates an expression, waits for its promise, and returns the string it comes to.
 func (p *Tab) Eval(js string) string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	out, err := chromedp.Run(ctx, chromedp.Evaluate[string](js, chromedp.EvalAwaitPromise))
 	if err != nil {

@@ -128,6 +128,7 @@ func newKeys(t *testing.T) (*recording.Identity, recording.Recipient) {
 func folder(t *testing.T) (*backup.Folder, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "elsewhere")
+	require.NoError(t, os.Mkdir(dir, 0o700))
 	f, err := backup.OpenFolder(dir)
 	require.NoError(t, err)
 	return f, dir
@@ -205,6 +206,7 @@ func TestTheProductionsOwnPlaceIsRefused(t *testing.T) {
 	x := newTenant(t, "acme")
 	_, to := newKeys(t)
 	for _, dir := range []string{filepath.Join(x.dir, "blobs"), filepath.Join(x.dir, "blobs", "copy"), x.dir, filepath.Join(x.dir, ".", "blobs", "..", "blobs")} {
+		require.NoError(t, os.MkdirAll(dir, 0o700))
 		f, err := backup.OpenFolder(dir)
 		require.NoError(t, err)
 		_, err = backup.New(backup.Config{Owner: "acme", Blobs: x.blobs, Catalog: x.catalog, Target: f, Recipient: to})

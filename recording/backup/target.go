@@ -37,15 +37,33 @@ type Object struct {
 // Folder is a Target of files.
 type Folder struct{ dir string }
 
-// OpenFolder returns the folder, which is made with mode 0700 if it is missing. Mount it from another machine: a copy on the same disk is none.
+// OpenFolder returns the folder, which must be there: where a disk is not mounted nothing is made in its place. Mount it from another machine: a copy on the same
+// disk is none.
 func OpenFolder(dir string) (*Folder, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("%w: a folder is required", ErrConfig)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%w: %q is not a folder", ErrConfig, dir)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("recording/backup: %w", err)
 	}
 	return &Folder{dir}, nil
+}
+
+// makeFor makes the folders of a name, and never the one they are in: it may have gone while a backup runs.
+func (f *Folder) makeFor(name string) error {
+	parts := strings.Split(name, "/")
+	path := f.dir
+	for _, part := range parts[:len(parts)-1] {
+		path = filepath.Join(path, part)
+		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // beingPut is the ending of a file that Put has not finished; no name ends so, because the last part of a name ends in no tilde.
@@ -71,7 +89,7 @@ func (f *Folder) Put(ctx context.Context, name string, r io.Reader, size int64) 
 			err = fmt.Errorf("recording/backup: %w", err)
 		}
 	}()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := f.makeFor(name); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path+beingPut, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -1,5 +1,5 @@
-// Package siptest has what tests of SIP programs need: a certificate authority for a test and a scripted peer that says exactly what it
-// is told and shows exactly what it hears, like net/http/httptest for SIP.
+// Package siptest has what tests of SIP programs need: a certificate authority for a test, a scripted peer that says exactly what it
+// is told and shows exactly what it hears, and a port for a server in another process, like net/http/httptest for SIP.
 //
 // # Security
 //
@@ -212,7 +212,7 @@ func (p *Peer) Read(limit time.Duration) (Message, error) {
 func (p *Peer) Want(want string) Message {
 	p.t.Helper()
 	for {
-		m, err := p.Read(10 * time.Second)
+		m, err := p.Read(30 * time.Second)
 		if err != nil {
 			p.t.Fatalf("siptest: waiting for %s: %v", want, err)
 		}

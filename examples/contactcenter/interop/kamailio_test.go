@@ -38,8 +38,8 @@ func edge(t *testing.T, s *server) int {
 	}
 	tls := fill("tls.cfg", "KEY", write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))),
 		"CERT", write("cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}))), "CA", s.ca())
-	port := freePort(t)
-	config := fill("kamailio.cfg", "PORT", portString(port), "SECURE", portString(freePort(t)), "UPSTREAM", portString(s.site.SIP), "TLSCONFIG", tls)
+	port := siptest.FreePort(t)
+	config := fill("kamailio.cfg", "PORT", portString(port), "SECURE", portString(siptest.FreePort(t)), "UPSTREAM", portString(s.site.SIP), "TLSCONFIG", tls)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	out := background(t, exec.Command("kamailio", "-f", config, "-DD", "-E", "-m", "64", "-M", "8", "-Y", dir, "-P", filepath.Join(dir, "pid"), "-L", modulesOf(t)))
 	eventually(t, "kamailio listens", func() bool {
@@ -82,7 +82,7 @@ func TestKamailioInTheMiddle(t *testing.T) {
 		require.Equal(t, "ivr-ended", s.await("ended", 1).Record.Outcome)
 	})
 	t.Run("a call to a phone behind it", func(t *testing.T) {
-		own := freePort(t)
+		own := siptest.FreePort(t)
 		trace := sippRun{scenario: "register.xml", user: "1010", port: port, via: "UDP", local: own}.run(t, s)
 		require.Contains(t, responses(trace, "200")[0], "Path:")
 		fourth := strings.Replace(sdesKey, "crypto:1", "crypto:4", 1) // of the suites that we offer, the one of this key

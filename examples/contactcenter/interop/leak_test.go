@@ -83,7 +83,7 @@ func TestTwoHundredCallsLeaveNothing(t *testing.T) {
 			least = now
 		}
 		return least.heap <= limit
-	}, time.Minute, 250*time.Millisecond, "memory of calls that are over")
+	}, 2*patience, 250*time.Millisecond, "memory of calls that are over")
 	t.Logf("at last: %s", least)
 	require.LessOrEqual(t, least.resident, warm.resident+48<<20) // coarse: the race detector's own memory is most of it
 	s.await("ended", 240)

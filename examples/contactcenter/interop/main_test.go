@@ -1,10 +1,13 @@
 package interop
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // scratch holds what is built once for the whole package.
@@ -136,6 +140,31 @@ func in(namespace, name string, args ...string) *exec.Cmd {
 		return exec.Command(name, args...)
 	}
 	return exec.Command("ip", append([]string{"netns", "exec", namespace, name}, args...)...)
+}
+
+// dialerIn makes connections in a namespace; in an empty one, the test's own, as any other.
+func dialerIn(namespace string) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	if namespace == "" {
+		return d.DialContext
+	}
+	return func(ctx context.Context, network, addr string) (c net.Conn, err error) {
+		done := make(chan struct{})
+		go func() { // waited for below
+			defer close(done)
+			runtime.LockOSThread() // and never unlocked: the thread is in the other namespace for good, and ends with the goroutine
+			var fd int
+			if fd, err = unix.Open(filepath.Join("/var/run/netns", namespace), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+				return
+			}
+			defer unix.Close(fd)
+			if err = unix.Setns(fd, unix.CLONE_NEWNET); err == nil {
+				c, err = d.DialContext(ctx, network, addr)
+			}
+		}()
+		<-done
+		return c, err
+	}
 }
 
 // output collects what a process prints, for a reader who looks while it still prints.

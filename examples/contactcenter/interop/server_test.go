@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +22,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ringfence/ringfence/sip/siptest"
 )
 
 // server is the program under test, with what it printed.
@@ -106,7 +107,7 @@ func startServer(t *testing.T, site siteConfig) *server {
 	binary, err := program()
 	require.NoError(t, err)
 	if site.IP == "" {
-		site.IP, site.SIP, site.Management = "127.0.0.1", freePort(t), freePort(t)
+		site.IP, site.SIP, site.Management = "127.0.0.1", siptest.FreePort(t), siptest.FreePort(t)
 	}
 	if site.Digest == "" {
 		site.Digest = `["MD5"]`
@@ -129,7 +130,7 @@ func startServer(t *testing.T, site siteConfig) *server {
 	case <-s.ready:
 	case <-s.read:
 		t.Fatalf("the server ended: %s", s.stderr.String())
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("the server is not ready: %s", s.stderr.String())
 	}
 	return s
@@ -161,7 +162,7 @@ func (s *server) stop() {
 		return
 	}
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	kill := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+	kill := time.AfterFunc(2*patience, func() { _ = s.cmd.Process.Kill() }) // calls may go on for one
 	<-s.read
 	err := s.cmd.Wait()
 	kill.Stop()
@@ -224,15 +225,15 @@ func (s *server) command(args ...string) string {
 
 func (s *server) ca() string { return filepath.Join(s.site.Data, "tls", "ca.pem") }
 
-// metrics reads the management listener, by series name with its labels. Only a server in the test's own namespace can be asked.
+// metrics reads the management listener, by series name with its labels.
 func (s *server) metrics() map[string]float64 {
 	s.t.Helper()
 	pem, err := os.ReadFile(s.ca())
 	require.NoError(s.t, err)
 	roots := x509.NewCertPool()
 	require.True(s.t, roots.AppendCertsFromPEM(pem))
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
-	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true, DialContext: dialerIn(s.site.Namespace)}
+	client := &http.Client{Transport: transport, Timeout: patience}
 	res, err := client.Get(fmt.Sprintf("https://127.0.0.1:%d/metrics", s.site.Management))
 	require.NoError(s.t, err)
 	defer res.Body.Close()
@@ -248,16 +249,11 @@ func (s *server) metrics() map[string]float64 {
 	return out
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+// patience is how long a test waits for what is there at once on a machine that has nothing else to do. It is spent only where something is broken.
+const patience = time.Minute
 
 // eventually waits for something that happens in other processes.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	require.Eventually(t, ok, 20*time.Second, 20*time.Millisecond, what)
+	require.Eventually(t, ok, patience, 20*time.Millisecond, what)
 }

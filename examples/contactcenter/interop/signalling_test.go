@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/internal/control"
+	"github.com/ringfence/ringfence/sip/siptest"
 )
 
 func TestSippThroughTLS(t *testing.T) {
@@ -68,7 +69,7 @@ func TestSippThroughTLS(t *testing.T) {
 		c, err := net.Dial("tcp", net.JoinHostPort(s.site.IP, portString(s.site.SIP)))
 		require.NoError(t, err)
 		defer c.Close()
-		require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+		require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 		_, err = c.Write([]byte("OPTIONS sip:acme.localhost SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:acme.localhost>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"))
 		require.NoError(t, err)
 		var got []byte
@@ -95,7 +96,7 @@ func anonymous(response, user string) string {
 func TestPlaintextLab(t *testing.T) {
 	need(t, "sipp", "socat")
 	t.Parallel()
-	lab := freePort(t)
+	lab := siptest.FreePort(t)
 	s := startServer(t, siteConfig{Waiver: net.JoinHostPort("127.0.0.1", portString(lab)), Until: time.Now().AddDate(1, 0, 0).Format(time.DateOnly)})
 	require.Len(t, listening(t, s), 4, "TLS, management, and the lab's TCP and UDP")
 	for _, offer := range []sippRun{

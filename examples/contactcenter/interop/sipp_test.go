@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ringfence/ringfence/sip/siptest"
 )
 
 // sippRun is one run of a scenario of testdata.
@@ -40,7 +42,7 @@ const sdesKey = "crypto:1 AES_CM_128_HMAC_SHA1_80 inline:MTIzNDU2Nzg5MDEyMzQ1Njc
 // tunnel lets sipp, which has no TLS, speak it: socat and OpenSSL verify our certificate against the authority in the data folder.
 func tunnel(t *testing.T, s *server, options string) int {
 	t.Helper()
-	port := freePort(t)
+	port := siptest.FreePort(t)
 	out := background(t, exec.Command("socat", "-d", "-d", fmt.Sprintf("TCP-LISTEN:%d,bind=127.0.0.1,fork,reuseaddr,backlog=128", port),
 		fmt.Sprintf("OPENSSL:127.0.0.1:%d,cafile=%s,%s", s.site.SIP, s.ca(), options)))
 	eventually(t, "socat listens", func() bool { return strings.Contains(out.String(), "listening on") })
@@ -76,7 +78,7 @@ func (r sippRun) start(t *testing.T, s *server) (trace func() string, wait func(
 		via = r.via
 	}
 	if r.local == 0 {
-		r.local = freePort(t)
+		r.local = siptest.FreePort(t)
 	}
 	uri := r.number + "@" + r.domain
 	if r.number == "" { // a registration
@@ -91,8 +93,8 @@ func (r sippRun) start(t *testing.T, s *server) (trace func() string, wait func(
 		"-au", r.user, "-ap", r.password, "-auth_uri", uri, "-d", fmt.Sprint(r.pause.Milliseconds()),
 		"-key", "domain", r.domain, "-key", "caller", r.user, "-key", "via", via, "-key", "media", fmt.Sprint(r.media), "-key", "profile", r.profile,
 		"-key", "keys", r.keys, "-key", "digit", r.digit,
-		"-nostdin", "-timeout", "60s", "-timeout_error", "-recv_timeout", "20000", "-trace_msg", "-message_file", file, "-default_behaviors", "all,-bye"}
-	ctx, cancel := context.WithTimeout(context.Background(), 80*time.Second)
+		"-nostdin", "-timeout", "120s", "-timeout_error", "-recv_timeout", "60000", "-trace_msg", "-message_file", file, "-default_behaviors", "all,-bye"}
+	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Second)
 	cmd := exec.CommandContext(ctx, "sipp", append(args, r.extra...)...)
 	cmd.WaitDelay = 2 * time.Second
 	out := &output{}

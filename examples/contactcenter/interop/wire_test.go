@@ -94,7 +94,7 @@ func TestNothingIsReadableOnTheWire(t *testing.T) {
 			}
 		}
 		return tcp > 2000 && len(fromServer) > 140 && len(fromPhone) > 100
-	}, 10*time.Second, 100*time.Millisecond, "signalling and both directions of media are in the capture")
+	}, patience, 100*time.Millisecond, "signalling and both directions of media are in the capture")
 
 	spoken := requireDecrypts(t, m[2], m[3], fromServer, 1000)
 	canaries := map[string][]byte{

@@ -27,6 +27,7 @@ func converse(t *testing.T, n int, gap, d time.Duration, recorded bool) outcome 
 	w := newWorld(t, n, n, recorded)
 	agents, callers := w.phones(2001, n), w.phones(3001, n)
 	w.register(append(agents, callers...)...)
+	eventually(t, "the distributor knows all agents", func() bool { return w.readyAgents() == n })
 
 	calls := make([]*talk, n)
 	errs := make([]error, n)
@@ -101,7 +102,7 @@ func converse(t *testing.T, n int, gap, d time.Duration, recorded bool) outcome 
 	require.Eventually(t, func() bool {
 		answered, otherwise, complete := w.finished()
 		return answered+otherwise == n && (complete == n || !recorded)
-	}, 20*time.Second, 20*time.Millisecond, "every call is accounted for and every recording closed")
+	}, time.Minute, 20*time.Millisecond, "every call is accounted for and every recording closed")
 	out.answered, out.otherwise, _ = w.finished()
 	w.stop()
 	out.complete, out.bad = w.verify()

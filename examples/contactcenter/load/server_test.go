@@ -3,12 +3,14 @@ package load_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +24,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/ringfence/ringfence/sip/siptest"
 )
 
 // buildDir holds the server's program while the tests run.
@@ -70,7 +74,7 @@ const configText = `
 data = %q
 listen {
   sip_tls    = "127.0.0.1:%d"
-  management = "127.0.0.1:0"
+  management = "127.0.0.1:%d"
 }
 media { address = "127.0.0.1" }
 tenant "load" {
@@ -96,6 +100,7 @@ type server struct {
 	program string
 	config  string
 	addr    string
+	metrics string // address of the page
 	roots   *x509.CertPool
 	cmd     *exec.Cmd
 	ready   chan struct{}
@@ -116,14 +121,11 @@ func startServer(t *testing.T, agents, phones int, recorded bool) *server {
 	path, err := program()
 	require.NoError(t, err)
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close()) // free a moment ago
-	s := &server{t: t, program: path, config: filepath.Join(dir, "load.hcl"), addr: fmt.Sprintf("127.0.0.1:%d", port),
+	port, management := siptest.FreePort(t), siptest.FreePort(t)
+	s := &server{t: t, program: path, config: filepath.Join(dir, "load.hcl"), addr: fmt.Sprintf("127.0.0.1:%d", port), metrics: fmt.Sprintf("https://127.0.0.1:%d/metrics", management),
 		passwords: map[string]string{}, ended: map[string]int{}, recorded: map[string]int{}}
 	data := filepath.Join(dir, "data")
-	text := fmt.Sprintf(configText, data, port, numbers(2001, agents), numbers(3001, phones), !recorded)
+	text := fmt.Sprintf(configText, data, port, management, numbers(2001, agents), numbers(3001, phones), !recorded)
 	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
 	s.start()
 	t.Cleanup(s.stop)
@@ -151,7 +153,7 @@ func (s *server) start(env ...string) {
 	}()
 	select {
 	case <-s.ready:
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatal("the server did not start")
 	}
 }
@@ -213,7 +215,7 @@ func (s *server) stop() {
 		return
 	}
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // Wait tells if it was gone
-	killed := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+	killed := time.AfterFunc(2*time.Minute, func() { _ = s.cmd.Process.Kill() })
 	defer killed.Stop()
 	<-s.read // Wait must not close the pipe under the reader
 	if err := s.cmd.Wait(); err != nil {
@@ -225,6 +227,21 @@ func (s *server) stop() {
 			return
 		}
 	}
+}
+
+// readyAgents is how many agents the distributor has for the next caller.
+func (s *server) readyAgents() int {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots}, DisableKeepAlives: true}
+	res, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get(s.metrics)
+	require.NoError(s.t, err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	require.NoError(s.t, err)
+	_, rest, _ := strings.Cut(string(b), `contactcenter_agents{state="ready",tenant="load"} `)
+	line, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(line)
+	require.NoError(s.t, err, line)
+	return n
 }
 
 // verify reads every recording to its end, with the command an auditor has, and returns how many are complete with no frame lost, and the first that is not.
