@@ -139,8 +139,13 @@ func (l *lane) take() {
 }
 
 // phases is how many different lengths first segments have. Calls that begin together, as when a line comes back, would otherwise end their seconds together
-// for as long as they last, and the writer would keep a processor from whoever has the next frame.
-const phases = 10
+// for as long as they last, and the writer would keep a processor from whoever has the next frame. Neighbours stay together, because their memory does.
+const (
+	phases     = 10
+	neighbours = 100
+)
 
 // firstSpan returns how long the first segment of the nth recording may last, in ticks.
-func firstSpan(n uint32) int32 { return int32(segmentTicks - int64(n%phases)*(segmentTicks/phases)) }
+func firstSpan(n uint32) int32 {
+	return int32(segmentTicks - int64(n/neighbours%phases)*(segmentTicks/phases))
+}

@@ -123,7 +123,7 @@ func (v *Vault) recycle(j *job) {
 	for i, s := range j.sheets {
 		if s != nil {
 			s.wipe()
-			v.sheets.Put(s)
+			v.supply.put(s)
 			j.sheets[i] = nil
 		}
 	}

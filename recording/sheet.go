@@ -24,15 +24,6 @@ const (
 	sheets     = MaxParties / 2 // of a job
 )
 
-// newSheet returns one whose memory was touched: the first frame of a call is not the moment to wait for it.
-func newSheet() any {
-	s := new(sheet)
-	for i := 0; i < len(s.data); i += 4 << 10 {
-		s.data[i] = 0
-	}
-	return s
-}
-
 // bounds returns where a party's records begin and where they must end.
 func bounds(party byte) (from, to int32) {
 	if party&1 == 0 {

@@ -53,21 +53,8 @@ type TrackStats struct {
 	Late        uint64 // not stored because they came after Close
 }
 
-// newTrack returns a track with its sheets: the first frame of a call does not wait for memory, and neither do those with which seconds end.
 func newTrack(v *Vault, e Entry, b *box, header []byte, start time.Time, parties int) *Track {
-	t := &Track{lanes: make([]lane, parties), v: v, entry: e, start: start, parties: uint8(parties), out: output{box: b, header: header}, done: make(chan struct{})}
-	for i := range t.lanes {
-		t.lanes[i].party = byte(i)
-	}
-	nth := v.tracks.Add(1) - 1
-	for i := range t.lanes {
-		t.layLocked(i / 2)
-		t.lanes[i].span = firstSpan(nth)
-	}
-	if nth%phases == 0 { // as many as end their seconds together
-		v.sheets.Put(newSheet())
-	}
-	return t
+	return &Track{lanes: v.supply.track(parties), v: v, entry: e, start: start, parties: uint8(parties), out: output{box: b, header: header}, done: make(chan struct{})}
 }
 
 // begin makes the blob and writes its header.
@@ -224,7 +211,7 @@ func (t *Track) layLocked(i int) {
 	if pair[0].sheet != nil {
 		return
 	}
-	s := t.v.sheets.Get().(*sheet)
+	s := t.v.supply.get()
 	for k := range pair {
 		pair[k].lay(s)
 	}

@@ -33,8 +33,7 @@ const (
 type Vault struct {
 	cfg    Config
 	queue  *queue
-	sheets sync.Pool // *sheet, without audio
-	tracks atomic.Uint32
+	supply supply
 
 	mu     sync.Mutex
 	open   map[string]*Track
@@ -59,7 +58,6 @@ func New(cfg Config) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{cfg: cfg, open: map[string]*Track{}, queue: newQueue(cfg.MaxQueued), bulk: newBulk(cfg.Bulk), hash: newHasher()}
-	v.sheets.New = newSheet
 	// Close closes the queue, which ends run, and waits for it.
 	go v.queue.run(v.process)
 	return v, nil
