@@ -15,9 +15,40 @@ func (ep *Endpoint) arrived(m msg.Message) {
 	switch m := m.(type) {
 	case *msg.Request:
 		ep.queueUp(m)
+		greetNewcomer(m)
 	case *msg.Response:
 		ep.heardOf(m)
 	}
+}
+
+// newcomer marks a request that may make a dialog, and holds our tag of it. It is a type, and not a text, so that no peer can write one; nothing that is
+// sent takes it over.
+type newcomer struct{ msg.Header }
+
+// greetNewcomer writes our To tag into a request that may make a dialog: one tag for every response to it (RFC 3261 section 8.2.6.2), the library's 487 to a
+// CANCEL included. It is written here because the request is the library's from when its transaction begins: a CANCEL is answered from it, by another
+// goroutine, while we may be asking who has sent it. Nobody may change a request after this.
+func greetNewcomer(req *msg.Request) {
+	if req.Method != msg.INVITE && req.Method != msg.SUBSCRIBE || req.To() == nil {
+		return
+	}
+	if tag, _ := param(req.To().Params, "tag"); tag != "" {
+		return
+	}
+	tag := randomID()
+	req.To().Params.Add("tag", tag)
+	req.AppendHeader(newcomer{header("(our tag)", tag)})
+}
+
+// dialogOf returns the tag of the dialog that a request is in, or, if it is in none, the one that it may make.
+func dialogOf(req *msg.Request) (in, ours string) {
+	if all := req.Headers(); len(all) > 0 {
+		if n, ok := all[len(all)-1].(newcomer); ok {
+			return "", n.Value()
+		}
+	}
+	in, _ = param(req.To().Params, "tag")
+	return in, ""
 }
 
 // queueUp gives a request in a dialog its turn, if it comes by the flow of the dialog: who comes another way has to prove more first.

@@ -82,7 +82,7 @@ var setLibraryGlobals = sync.OnceFunc(func() {
 	// The library's only process-wide settings, set here and nowhere else. A datagram of ours may exceed its 1300-byte refusal: an INVITE with
 	// SDES keys does, and under the waiver of a lab there is no TCP to switch to.
 	msg.UDPMTUSize = 65535
-	// The library says 100 by itself after 200 ms, from a timer that reads the request while it is changed here. It never comes to that: sayTrying says it.
+	// The library says 100 by itself after 200 ms, from a timer, to whoever asks. It never comes to that: sayTrying says it, and only to a caller who is known.
 	msg.Timer_1xx = time.Hour
 	msg.SetDefaultLogger(slog.New(slog.DiscardHandler))
 })

@@ -66,8 +66,6 @@ func (ep *Endpoint) onInvite(req *msg.Request, tx *msg.ServerTx, src source) {
 	ep.live.Add(1)
 	ep.stats.calls.Add(1)
 
-	// One To tag for every response to this INVITE (RFC 3261 section 8.2.6.2), the library's 487 to a CANCEL included.
-	req.To().Params.Add("tag", c.d.id.local)
 	c.sayTrying()
 	if !tx.OnCancel(func(*msg.Request) { ep.spawn(func() { c.end(ErrCanceled, false) }) }) { // apart: the library calls with its lock held
 		c.end(ErrCanceled, false)
@@ -175,12 +173,13 @@ func (ep *Endpoint) newCall(req *msg.Request, src source, target msg.Uri, sdp []
 	ctx, cancel := context.WithCancel(context.Background())
 	from, to := req.From(), req.To()
 	fromTag, _ := param(from.Params, "tag")
+	_, ours := dialogOf(req)
 	c := &Call{
 		ep: ep, id: randomID(), src: src, invite: req, first: req, pid: pendingOf(req), peer: abilitiesOf(req), state: stateEarly, turn: turn{by: they},
 		ctx: ctx, cancel: cancel, done: make(chan struct{}), to: req.Recipient.User, from: from.Address.User, offer: append([]byte(nil), sdp...),
 	}
 	c.d = dialog{
-		id:    dialogID{callID: req.CallID().Value(), local: randomID(), remote: fromTag},
+		id:    dialogID{callID: req.CallID().Value(), local: ours, remote: fromTag},
 		local: party{to.DisplayName, to.Address}, remote: party{from.DisplayName, from.Address},
 		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr, socket: src.local,
 	}

@@ -96,7 +96,7 @@ func (ep *Endpoint) onRequest(req *msg.Request, tx *msg.ServerTx) {
 		ep.onSubscribe(req, tx, src)
 		return
 	}
-	if tag, _ := param(req.To().Params, "tag"); tag != "" {
+	if tag, _ := dialogOf(req); tag != "" {
 		ep.inDialog(req, tx, src)
 		return
 	}

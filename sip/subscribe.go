@@ -74,7 +74,7 @@ func (ep *Endpoint) onSubscribe(req *msg.Request, tx *msg.ServerTx, src source) 
 		return
 	}
 	domain := req.Recipient.Host
-	tag, _ := param(req.To().Params, "tag")
+	tag, _ := dialogOf(req)
 	var old *Subscription
 	if tag != "" {
 		fromTag, _ := param(req.From().Params, "tag")
@@ -133,8 +133,9 @@ func (ep *Endpoint) onSubscribe(req *msg.Request, tx *msg.ServerTx, src source) 
 func (ep *Endpoint) subscribe(req *msg.Request, tx *msg.ServerTx, src source, target msg.Uri, expires int, s *Subscription) {
 	from, to := req.From(), req.To()
 	fromTag, _ := param(from.Params, "tag")
+	_, ours := dialogOf(req)
 	s.d = dialog{ // RFC 3261 section 12.1.1
-		id:    dialogID{callID: req.CallID().Value(), local: randomID(), remote: fromTag},
+		id:    dialogID{callID: req.CallID().Value(), local: ours, remote: fromTag},
 		local: party{to.DisplayName, *to.Address.Clone()}, remote: party{from.DisplayName, *from.Address.Clone()},
 		remoteSeq: req.CSeq().SeqNo, target: target, routes: recordRoutes(req, false), network: src.network, addr: src.addr, socket: src.local,
 		contact: ep.contactFor(src, req.Recipient.User),
@@ -165,7 +166,6 @@ func (ep *Endpoint) subscribe(req *msg.Request, tx *msg.ServerTx, src source, ta
 	if s.Err() != nil { // the handler has ended it already
 		ep.subs.remove(s)
 	}
-	req.To().Params.Add("tag", s.d.id.local)
 	s.watch(src)
 	s.granted(req, tx, expires)
 }

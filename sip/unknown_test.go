@@ -11,8 +11,7 @@ import (
 	"github.com/ringfence/ringfence/sip"
 )
 
-// Nothing is said to an INVITE while it is not known whose it is, however long the credentials take: the library's own 100 would come from a timer, which reads
-// the request while our tag is written into it.
+// Nothing is said to an INVITE while it is not known whose it is, however long the credentials take: the library's own 100 would come from a timer, to whoever asks.
 func TestNothingIsSaidBeforeTheCallerIsKnown(t *testing.T) {
 	asked, known := make(chan struct{}), make(chan struct{})
 	ask := sync.OnceFunc(func() { close(asked) })
