@@ -75,6 +75,8 @@ func (s *Subscription) notify(ctx context.Context, body Document, reason string)
 		return err
 	case err != nil && ctx.Err() != nil:
 		return err
+	case errors.Is(err, errLost) && s.elsewhere(req): // the next one goes to where it is
+		return fmt.Errorf("sip: NOTIFY: %w", err)
 	case err != nil: // no answer in 64*T1 (RFC 6665 section 4.2.2)
 		s.end(err)
 		return fmt.Errorf("sip: NOTIFY: %w", err)
@@ -87,6 +89,13 @@ func (s *Subscription) notify(ctx context.Context, body Document, reason string)
 		s.end(refused)
 	}
 	return refused
+}
+
+// elsewhere reports whether the watcher has refreshed the subscription over another connection than that of a NOTIFY.
+func (s *Subscription) elsewhere(notify *msg.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.d.addr != notify.Destination()
 }
 
 func (s *Subscription) event() string {

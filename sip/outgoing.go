@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	msg "github.com/emiago/sipgo/sip"
 
@@ -289,10 +288,8 @@ func (p *placing) invite(ctx context.Context, req *msg.Request) (*msg.Response, 
 	ep.mu.Lock()
 	pl.tx = tx
 	ep.mu.Unlock()
-	gone, unanswered := make(chan struct{}), (<-chan time.Time)(nil)
-	if c.src.conn != nil {
-		defer ep.onFlowGone(c.src.conn, func() { close(gone) })()
-	}
+	lost, stop := ep.lost(tx)
+	defer stop()
 	for {
 		select {
 		case res := <-pl.answered:
@@ -313,14 +310,12 @@ func (p *placing) invite(ctx context.Context, req *msg.Request) (*msg.Response, 
 			default:
 				return nil, fmt.Errorf("sip: INVITE: %w", txError(tx.Err()))
 			}
-		case <-gone: // a response that came before the end may still be on its way through here
-			gone, unanswered = nil, time.After(t1)
-		case <-unanswered:
-			if p.answered { // the peer has the request, and can answer over another connection (RFC 3261 section 18.2.2)
+		case <-lost:
+			if lost = nil; p.answered { // the peer has the request, and can answer over another connection (RFC 3261 section 18.2.2)
 				continue
 			}
-			tx.Terminate() // nobody waits 64*T1 for a request that was lost with its connection (section 17.1.4)
-			return nil, fmt.Errorf("sip: INVITE: %w: the connection ended before anything was answered", ErrTransport)
+			tx.Terminate()
+			return nil, fmt.Errorf("sip: INVITE: %w", errLost)
 		case <-ctx.Done():
 			ep.mu.Lock()
 			pl.tx = nil

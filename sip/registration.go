@@ -179,9 +179,6 @@ func (r *Registration) register(ctx context.Context, expires time.Duration) (gra
 	if err != nil {
 		return grant{}, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer r.ep.onFlowGone(c, func() { cancel(ErrFlowGone) })()
 	r.sending.Lock()
 	defer r.sending.Unlock()
 	proof := r.ep.proofAt(&how, streamSource(c), r.aor.Host, r.cfg.AuthUser, r.cfg.Password)

@@ -185,10 +185,13 @@ func (c *Call) reinvite(ctx context.Context, req *msg.Request) (*msg.Response, e
 		tx.Terminate()
 		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
+	lost, stop := c.ep.lost(tx)
+	defer stop()
+	answered := false
 	for {
 		select {
 		case res := <-tx.Responses():
-			if res.StatusCode < 200 {
+			if answered = true; res.StatusCode < 200 {
 				continue
 			}
 			if res.StatusCode < 300 {
@@ -201,6 +204,12 @@ func (c *Call) reinvite(ctx context.Context, req *msg.Request) (*msg.Response, e
 			return res, nil
 		case <-tx.Done():
 			return nil, txError(tx.Err())
+		case <-lost:
+			if lost = nil; answered { // as with the first INVITE: the peer has it, and a phone may move to another connection in the middle of this
+				continue
+			}
+			tx.Terminate()
+			return nil, errLost
 		case <-ctx.Done():
 			tx.Terminate()
 			if c.ctx.Err() != nil {

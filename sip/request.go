@@ -38,10 +38,8 @@ func carrier(network string) string {
 }
 
 func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
-	if t, ok := tx.Connection().(*msg.TCPConnection); ok {
-		if c, ok := t.Conn.(*conn); ok { // every connection of the library is one of ours
-			return c.source()
-		}
+	if c := streamOf(tx.Connection()); c != nil {
+		return c.source()
 	}
 	s := source{network: strings.ToUpper(req.Transport()), addr: req.Source(), local: socketOf(tx.Connection())}
 	s.host, _, _ = net.SplitHostPort(s.addr)
@@ -49,6 +47,16 @@ func sourceOf(req *msg.Request, tx *msg.ServerTx) source {
 	s.ip = ap.Addr().Unmap().WithZone("")
 	s.origin = guard.Source(s.ip)
 	return s
+}
+
+// streamOf is our connection under one of the library's, every one of which has one; nil for a socket of datagrams.
+func streamOf(c msg.Connection) *conn {
+	if t, ok := c.(*msg.TCPConnection); ok {
+		if c, ok := t.Conn.(*conn); ok {
+			return c
+		}
+	}
+	return nil
 }
 
 // socketOf is the address of the socket of a datagram.

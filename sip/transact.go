@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	msg "github.com/emiago/sipgo/sip"
 
@@ -20,6 +21,8 @@ func (ep *Endpoint) transact(ctx context.Context, req *msg.Request) (*msg.Respon
 		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
 	defer tx.Terminate()
+	lost, stop := ep.lost(tx)
+	defer stop()
 	for {
 		select {
 		case res := <-tx.Responses():
@@ -28,12 +31,29 @@ func (ep *Endpoint) transact(ctx context.Context, req *msg.Request) (*msg.Respon
 			}
 		case <-tx.Done():
 			return nil, txError(tx.Err())
+		case <-lost: // after a 100 too: it promises nothing, and who answers over another connection is not heard before it has proved who it is
+			return nil, errLost
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-ep.done:
 			return nil, ErrClosed
 		}
 	}
+}
+
+// errLost ends a request whose connection ended before the answer.
+var errLost = fmt.Errorf("%w: the connection ended before the answer", ErrTransport)
+
+// lost returns a channel that is closed when the connection of a transaction has ended and T1 has passed, in which a response that came before the end gets through
+// here. The library does not say so by itself, and timers B and F would run for 64*T1 for an answer that has no way any more (RFC 3261 sections 17.1.4 and 18.4).
+// A datagram is lost with no connection: it is repeated, and the timers decide. stop must be called.
+func (ep *Endpoint) lost(tx *msg.ClientTx) (lost <-chan struct{}, stop func()) {
+	c := streamOf(tx.Connection())
+	if c == nil {
+		return nil, func() {}
+	}
+	ended := make(chan struct{})
+	return ended, ep.onFlowGone(c, func() { time.AfterFunc(t1, func() { close(ended) }) })
 }
 
 // txError says in our words why a transaction ended without a final response.
