@@ -62,9 +62,8 @@ func (s *script) lines(method, auth string, extra ...string) []string {
 	return append(out, extra...)
 }
 
-// invite goes through the challenge and returns the final response.
-func (s *script) invite(t *testing.T, body, want string) siptest.Message {
-	t.Helper()
+// offer goes through the challenge, and leaves the answer to be read.
+func (s *script) offer(body string) {
 	ct := "Content-Type: application/sdp"
 	s.seq++
 	s.p.Send(body, s.lines("INVITE", "", ct)...)
@@ -75,6 +74,12 @@ func (s *script) invite(t *testing.T, body, want string) siptest.Message {
 	s.toTag = ""
 	s.seq++
 	s.p.Send(body, s.lines("INVITE", answer(challenges(first)[0], "SHA-256", "1001", "acme.test"+password, "INVITE", "sip:9000@acme.test", 1), ct)...)
+}
+
+// invite goes through the challenge and returns the final response.
+func (s *script) invite(t *testing.T, body, want string) siptest.Message {
+	t.Helper()
+	s.offer(body)
 	m := s.p.Want(want)
 	s.toTag = m.Tag("To")
 	return m

@@ -3,32 +3,43 @@ package sip_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringfence/ringfence/sip"
+	"github.com/ringfence/ringfence/sip/siptest"
 )
 
-// A caller that is answered at once hears nothing else; one that waits hears 100 and knows that its call is there.
+// A caller that is answered at once hears nothing else; one that waits hears 100 after 200 ms (RFC 3261 section 17.2.1) and knows that its call is there.
 func TestTryingIsSaidToWhoWaits(t *testing.T) {
-	answer := make(chan struct{})
-	s := serve(t, sip.Config{OnCall: func(ctx context.Context, c *sip.Call) {
-		if c.To() == "9001" {
-			<-answer
-		}
-		if c.Answer(ctx, &media{}) == nil {
-			<-ctx.Done()
-		}
-	}})
-	phone := s.phone(t, nil)
-	for target, want := range map[string][]int{"9000": nil, "9001": {100}} {
-		var heard []int
-		c, err := phone.Dial(t.Context(), sip.DialConfig{
-			Target: "sip:" + target + "@acme.test", Address: s.addr, From: "sip:1001@acme.test", Password: "acme.test" + password,
-			OnProgress: func(s int) { heard = append(heard, s); close(answer) },
-		}, &media{})
-		require.NoError(t, err)
-		require.Equal(t, want, heard)
-		require.NoError(t, c.Hangup(t.Context()))
+	for name, patience := range map[string]time.Duration{"at once": 0, "just in time": 199 * time.Millisecond, "later": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(ctx context.Context, c *sip.Call) {
+				select {
+				case <-time.After(patience): // virtual
+				case <-ctx.Done():
+				}
+				if c.Answer(ctx, &media{}) == nil {
+					<-ctx.Done()
+				}
+			}, func(p *siptest.Peer) {
+				s := &script{p: p, callID: "trying"}
+				start := time.Now()
+				s.offer("OFFER")
+				m, err := p.Read(time.Minute)
+				require.NoError(t, err)
+				if patience > 200*time.Millisecond {
+					require.Equal(t, 100, m.Status())
+					require.Equal(t, 200*time.Millisecond, time.Since(start))
+					m, err = p.Read(time.Minute)
+					require.NoError(t, err)
+				}
+				require.Equal(t, 200, m.Status())
+				require.Equal(t, patience, time.Since(start))
+				s.toTag = m.Tag("To")
+				p.Send("", s.lines("ACK", "")...)
+			})
+		})
 	}
 }
