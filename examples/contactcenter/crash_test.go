@@ -145,7 +145,9 @@ func TestKilledInTheMiddleOfACall(t *testing.T) {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		require.Greater(t, len(b), 2*8000)
+		if filepath.Ext(path) != ".filestore" { // which says what folder it is
+			require.Greater(t, len(b), 2*8000)
+		}
 		for _, p := range plain {
 			require.False(t, bytes.Contains(b, p))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"log/slog"
 	"os"
@@ -61,7 +62,7 @@ func openPlaces(ctx context.Context, d *deployment, name string, logger *slog.Lo
 }
 
 func (p *places) openSecond(ctx context.Context, dir string, logger *slog.Logger) (err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) { // in the folder of the configuration, and never that one
 		return err
 	}
 	if p.second, err = filestore.Open(filepath.Join(dir, "recordings")); err != nil {

@@ -63,7 +63,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	for range 100 {
 		found := map[string]string{}
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
+			if err != nil || !d.Type().IsRegular() || strings.HasPrefix(d.Name(), ".") { // the marker of the folder
 				return err
 			}
 			name, err := filepath.Rel(dir, path)
@@ -343,15 +343,16 @@ func TestPlacesThatAreNone(t *testing.T) {
 	}
 }
 
-// While the second place fails, calls go on, and a recording is acknowledged only when both have it. The first place has all of it, and the second later too.
+// While the disk of the second place is unmounted, calls go on, nothing is written to the disk below, and a recording is acknowledged only when both have it. The first place has all of it, and the second later too.
 func TestTheSecondPlaceFailsDuringACall(t *testing.T) {
 	t.Parallel()
 	second := t.TempDir()
 	change, file := keeping(t, replicaIn(second))
 	w := startWorld(t, change)
 	copies := filepath.Join(second, "acme", "recordings")
-	require.NoError(t, os.Remove(copies))
-	writeFile(t, copies, "") // a file where the folder was
+	away := filepath.Join(second, "away")
+	require.NoError(t, os.Rename(copies, away))
+	require.NoError(t, os.Mkdir(copies, 0o700)) // the folder on which it was mounted
 	w.agent("acme", "1001", 900, nil)
 	c := w.dial(w.phone("acme", "1009", func(c *softphoneConfig) { c.voice = tone(t, 600) }), "9001")
 	eventually(t, "they talk", func() bool { n, _ := c.ears.heard(); return c.ears.hears(900) && n > 8000 })
@@ -360,7 +361,8 @@ func TestTheSecondPlaceFailsDuringACall(t *testing.T) {
 	eventually(t, "it is said", func() bool { return len(said()) == 1 })
 	require.Equal(t, "incomplete", said()[0].Cause)
 	require.Equal(t, "1", w.metric("contactcenter_replica_failing"))
-	require.NoError(t, os.Remove(copies))
+	require.NoError(t, os.Remove(copies), "nothing is in it")
+	require.NoError(t, os.Rename(away, copies))
 	require.NoError(t, w.node.sites[0].catalog.copies.Flush(soon(t)), "without the pauses of a copier that failed")
 	require.Equal(t, "0", w.metric("contactcenter_replica_lag_recordings"))
 	require.Equal(t, sounds(t, filepath.Join(w.cfg.Data, "tenants", "acme", "recordings")), sounds(t, copies))

@@ -48,6 +48,7 @@ func newTenant(t *testing.T, name string) *tenant {
 
 func (x *tenant) open() {
 	x.t.Helper()
+	require.NoError(x.t, os.MkdirAll(x.dir, 0o700)) // lost, for some
 	var err error
 	x.blobs, err = filestore.Open(filepath.Join(x.dir, "blobs"))
 	require.NoError(x.t, err)

@@ -1,6 +1,10 @@
 // Package filestore keeps recordings as files: one per recording, <dir>/<two hex digits>/<id>.part while the call lasts, renamed to <id>.rec when it was closed.
 // A .part that nobody writes is what a dead process left: Open returns it like any other, and the Vault says that it is incomplete.
 //
+// The file <dir>/.filestore says which folder this is. It is made when the folder is first opened, and must be there, the same, for what is made, listed or removed
+// later: a disk that is unmounted while the program runs is not replaced by a folder on the disk below (ErrGone). Nothing else reads it. If it was deleted by hand, the
+// next Open makes another. A folder that has none yet works as before, and gets one.
+//
 // # Security
 //
 // What is written is ciphertext already. Folders have mode 0700 and files 0600. IDs are checked before they become paths.

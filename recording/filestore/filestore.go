@@ -22,17 +22,26 @@ const (
 )
 
 // Store keeps blobs under one folder. Safe for concurrent use, by several processes too.
-type Store struct{ dir string }
+type Store struct {
+	dir  string
+	mark string // what the folder's marker said when it was opened
+	bare bool   // it has none
+}
 
-// Open returns the store under dir, which is made with mode 0700 if it is missing.
+// Open returns the store under dir, which is made with mode 0700 if it is missing; the folder that dir is in must be there. From then on the folder is wanted to be
+// the same one: see ErrGone.
 func Open(dir string) (*Store, error) {
 	if dir == "" {
 		return nil, errors.New("recording/filestore: a folder is required")
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("recording/filestore: %w", err)
 	}
-	return &Store{dir: dir}, nil
+	s := &Store{dir: dir}
+	if err := s.settle(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // base spreads the files over 256 folders by a hash of the ID, whatever IDs look like.
@@ -44,13 +53,16 @@ func (s *Store) base(id string) (string, error) {
 	return filepath.Join(s.dir, hex.EncodeToString(sum[:1]), id), nil
 }
 
-// Create makes an empty file: recording.ErrExists if there is one.
+// Create makes an empty file: recording.ErrExists if there is one, ErrGone if the folder is not there.
 func (s *Store) Create(_ context.Context, id string) (recording.BlobWriter, error) {
 	base, err := s.base(id)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(base), 0o700); err != nil {
+	if err := s.there(); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(filepath.Dir(base), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("recording/filestore: %w", err)
 	}
 	f, err := os.OpenFile(base+partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
@@ -64,7 +76,7 @@ func (s *Store) Create(_ context.Context, id string) (recording.BlobWriter, erro
 	if _, err := os.Lstat(base + finished); err == nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s", recording.ErrExists, id), f.Close(), os.Remove(base+partial))
 	}
-	return &writer{f: f, base: base}, nil
+	return &writer{s: s, f: f, base: base}, nil
 }
 
 // Append continues a file that was not closed, from the size it returns: recording.ErrNotFound if there is none. Nobody else may be writing it.
@@ -75,13 +87,13 @@ func (s *Store) Append(_ context.Context, id string) (recording.BlobWriter, int6
 	}
 	f, err := os.OpenFile(base+partial, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		return nil, 0, notFound(err, id)
+		return nil, 0, s.notFound(err, id)
 	}
 	info, err := f.Stat()
 	if err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("recording/filestore: %w", err), f.Close())
 	}
-	return &writer{f: f, base: base, size: info.Size()}, info.Size(), nil
+	return &writer{s: s, f: f, base: base, size: info.Size()}, info.Size(), nil
 }
 
 // Open returns what is written so far: recording.ErrNotFound if there is no file.
@@ -97,7 +109,7 @@ func (s *Store) Open(_ context.Context, id string) (recording.BlobReader, error)
 		}
 	}
 	if err != nil {
-		return nil, notFound(err, id)
+		return nil, s.notFound(err, id)
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -106,14 +118,17 @@ func (s *Store) Open(_ context.Context, id string) (recording.BlobReader, error)
 	return &reader{File: f, size: info.Size()}, nil
 }
 
-func notFound(err error, id string) error {
+func (s *Store) notFound(err error, id string) error {
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.there(); err != nil {
+			return err
+		}
 		return fmt.Errorf("%w: %s", recording.ErrNotFound, id)
 	}
 	return fmt.Errorf("recording/filestore: %w", err)
 }
 
-// Remove deletes a file and syncs its folder. Removing what is not there is no error.
+// Remove deletes a file and syncs its folder. Removing what is not there is no error, unless the folder is not: ErrGone.
 func (s *Store) Remove(_ context.Context, id string) error {
 	base, err := s.base(id)
 	if err != nil {
@@ -129,7 +144,7 @@ func (s *Store) Remove(_ context.Context, id string) error {
 		}
 	}
 	if !removed {
-		return nil
+		return s.there() // what was on a disk that is away is there again with it
 	}
 	return syncDir(filepath.Dir(base))
 }

@@ -22,11 +22,15 @@ var (
 // List yields all files in the order of their folders and names. What was created or removed meanwhile may be among them or not.
 func (s *Store) List(ctx context.Context) iter.Seq2[recording.BlobInfo, error] {
 	return func(yield func(recording.BlobInfo, error) bool) {
+		if err := s.there(); err != nil { // nothing found would read as nothing kept
+			yield(recording.BlobInfo{}, err)
+			return
+		}
 		err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
-			case errors.Is(err, fs.ErrNotExist):
+			case errors.Is(err, fs.ErrNotExist) && path != s.dir:
 				return nil // removed meanwhile
 			case err != nil:
 				return err

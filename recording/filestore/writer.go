@@ -9,6 +9,7 @@ import (
 
 // writer appends to one file.
 type writer struct {
+	s      *Store
 	f      *os.File
 	base   string // the path without its ending
 	size   int64
@@ -49,7 +50,7 @@ func (w *writer) Close() error {
 	}
 	err := os.Rename(w.base+partial, w.base+finished)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // removed while it was open: withdrawn consent, for one
+		return w.s.there() // removed while it was open: withdrawn consent, for one
 	}
 	if err != nil {
 		return fmt.Errorf("recording/filestore: %w", err)
