@@ -15,7 +15,7 @@ func (ep *Endpoint) arrived(m msg.Message) {
 	switch m := m.(type) {
 	case *msg.Request:
 		ep.queueUp(m)
-		greetNewcomer(m)
+		tagNewcomer(m)
 	case *msg.Response:
 		ep.heardOf(m)
 	}
@@ -25,10 +25,10 @@ func (ep *Endpoint) arrived(m msg.Message) {
 // sent takes it over.
 type newcomer struct{ msg.Header }
 
-// greetNewcomer writes our To tag into a request that may make a dialog: one tag for every response to it (RFC 3261 section 8.2.6.2), the library's 487 to a
+// tagNewcomer writes our To tag into a request that may make a dialog: one tag for every response to it (RFC 3261 section 8.2.6.2), the library's 487 to a
 // CANCEL included. It is written here because the request is the library's from when its transaction begins: a CANCEL is answered from it, by another
 // goroutine, while we may be asking who has sent it. Nobody may change a request after this.
-func greetNewcomer(req *msg.Request) {
+func tagNewcomer(req *msg.Request) {
 	if req.Method != msg.INVITE && req.Method != msg.SUBSCRIBE || req.To() == nil {
 		return
 	}

@@ -22,17 +22,17 @@ const marker = ".filestore"
 func (s *Store) settle() error {
 	path := filepath.Join(s.dir, marker)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
+	switch {
+	case err == nil:
 		s.mark = rand.Text()
-		_, err = f.WriteString(s.mark)
-		if err = errors.Join(err, f.Close()); err == nil {
+		_, err := f.WriteString(s.mark)
+		if errors.Join(err, f.Close()) == nil {
 			return nil
 		}
-		if err := os.Remove(path); err != nil {
+		if err := os.Remove(path); err != nil { // half of one would be wanted for ever
 			return fmt.Errorf("recording/filestore: %w", err)
 		}
-	}
-	if errors.Is(err, fs.ErrExist) {
+	case errors.Is(err, fs.ErrExist):
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return fmt.Errorf("recording/filestore: %w", err)
@@ -40,8 +40,8 @@ func (s *Store) settle() error {
 		s.mark = string(text)
 		return nil
 	}
-	if info, gone := os.Stat(s.dir); gone != nil || !info.IsDir() {
-		return fmt.Errorf("recording/filestore: %w", err)
+	if info, bad := os.Stat(s.dir); bad != nil || !info.IsDir() {
+		return fmt.Errorf("recording/filestore: %q is no folder: %w", s.dir, errors.Join(err, bad))
 	}
 	s.bare = true
 	return nil
