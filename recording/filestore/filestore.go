@@ -28,13 +28,12 @@ type Store struct {
 	bare bool   // it has none
 }
 
-// Open returns the store under dir, which is made with mode 0700 if it is missing; the folder that dir is in must be there. From then on the folder is wanted to be
-// the same one: see ErrGone.
+// Open returns the store under dir, which is made with mode 0700 if it is missing. From then on the folder is wanted to be the same one: see ErrGone.
 func Open(dir string) (*Store, error) {
 	if dir == "" {
 		return nil, errors.New("recording/filestore: a folder is required")
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("recording/filestore: %w", err)
 	}
 	s := &Store{dir: dir}

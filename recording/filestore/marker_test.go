@@ -3,7 +3,6 @@ package filestore_test
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -88,17 +87,6 @@ func TestAFolderWithoutAMarker(t *testing.T) {
 	put(t, s, "new")
 	if text, err := os.ReadFile(marker); err != nil || len(text) == 0 {
 		t.Errorf("%q, %v: it got none", text, err)
-	}
-}
-
-// The folder is made in one that is there: where a disk is not mounted, nothing is.
-func TestTheFolderAroundMustBeThere(t *testing.T) {
-	in := filepath.Join(t.TempDir(), "disk")
-	if _, err := filestore.Open(filepath.Join(in, "blobs")); !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
-	}
-	if _, err := os.Stat(in); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("it was made")
 	}
 }
 
