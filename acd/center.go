@@ -82,7 +82,7 @@ func (c *Center) Run(ctx context.Context) error {
 	c.offerCtx = ctx
 	c.ready = true
 	rules := c.cfg.rules()
-	err := c.applyLocked(Event{Kind: KindStarted, Rules: &rules, Resume: c.cfg.Resume})
+	err := c.applyLocked(Event{Kind: KindStarted, Rules: &rules, Resume: c.cfg.Resume, Callbacks: c.cfg.KeepCallbacks})
 	c.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrLog, err)
@@ -144,7 +144,7 @@ func (c *Center) Close() error {
 }
 
 // Drain refuses new works from now on and waits until the open ones have ended by themselves, or ctx ends. Callbacks that a next
-// process will go on with (Config.Resume) are not waited for.
+// process will go on with (Config.Resume, Config.KeepCallbacks) are not waited for.
 func (c *Center) Drain(ctx context.Context) error {
 	if err := c.wait(ctx); err != nil {
 		return err
@@ -371,7 +371,7 @@ func (c *Center) tick(ctx context.Context) {
 func (c *Center) shutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range c.core.openWorks(!c.cfg.Resume) {
+	for _, id := range c.core.openWorks(!c.cfg.Resume && !c.cfg.KeepCallbacks) {
 		if err := c.applyLocked(Event{Kind: KindEnded, Work: id, Reason: CauseShutdown}); err != nil {
 			c.cfg.Logger.Error("acd: shutdown", slog.String("work", id), slog.Any("error", err))
 		}

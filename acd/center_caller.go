@@ -2,6 +2,7 @@ package acd
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 )
@@ -88,6 +89,17 @@ func (c *Center) Works() []WorkSnapshot {
 	return c.core.Works()
 }
 
+// Work returns one open work; false if there is none of that id, or before Run has read the log.
+func (c *Center) Work(id string) (WorkSnapshot, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.core.works[id]
+	if !c.ready || w == nil {
+		return WorkSnapshot{}, false
+	}
+	return w.snapshot(), true
+}
+
 // movesOn keeps an overflow that names the next queue for moveLocked.
 func (c *Center) movesOn(d *Decision) bool {
 	t := c.tickets[d.Work]
@@ -130,8 +142,8 @@ func (c *Center) announceLocked(d *Decision) {
 // dial makes one attempt at a callback.
 func (c *Center) dial(ctx context.Context, agent, work string, offer uint64) {
 	defer c.offers.Done()
-	reached, err := false, ctx.Err()
-	if d, ok := c.cfg.Offerer.(Dialer); ok && err == nil {
+	reached, err := false, errors.ErrUnsupported
+	if d, ok := c.cfg.Offerer.(Dialer); ok {
 		reached, err = d.Dial(ctx, agent, work)
 	}
 	ev := Event{Kind: KindReached, Agent: agent, Work: work, Offer: offer}
@@ -158,7 +170,7 @@ func (c *Center) dial(ctx context.Context, agent, work string, offer uint64) {
 
 // live is how many open works Drain waits for.
 func (c *Center) live() int {
-	if c.cfg.Resume {
+	if c.cfg.Resume || c.cfg.KeepCallbacks {
 		return c.core.Open() - c.core.callbacks
 	}
 	return c.core.Open()

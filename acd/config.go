@@ -25,6 +25,10 @@ type Config struct {
 	// conversations go on, agents stay logged in. Whoever sets it must take the open works up again (Snapshot.Works, Attach) and end those
 	// that are gone. At the end of Run callbacks stay open. If false, what was open is closed.
 	Resume bool
+	// KeepCallbacks goes on with the callbacks that the last process left open, and closes all else: for a Center whose calls end with the
+	// process. Everybody is logged out; callbacks keep place, clock and attempts, an attempt that was under way counts, and those of a queue
+	// that offers none any more end with cause "removed". At the end of Run callbacks stay open. Resume includes it. If false, they are closed.
+	KeepCallbacks bool
 
 	Authorizer Authorizer // required: asked before every supervisor verb
 	Auditor    Auditor    // required: records every supervisor verb

@@ -7,12 +7,17 @@ import (
 )
 
 // start begins anew under rules. Without Resume it closes what the last process left open, at the last moment it was known to live, with
-// everyone logged out; what the log taught about handling times and answered works is kept for queues and agents that still exist.
+// everyone logged out; what the log taught about handling times and answered works is kept for queues and agents that still exist. With
+// Callbacks, those go on waiting.
 func (c *Core) start(ev *Event) {
 	rules := ev.Rules.WithDefaults()
 	if ev.Resume && c.seq > 0 {
 		c.resume(ev, rules)
 		return
+	}
+	var kept []workDump
+	if ev.Callbacks {
+		kept = c.takeCallbacks()
 	}
 	for _, w := range c.open() {
 		outcome := Abandoned
@@ -43,6 +48,40 @@ func (c *Core) start(ev *Event) {
 			q.handle, q.waited = old.handle, old.waited
 		}
 	}
+	for i := range kept {
+		c.giveCallback(&kept[i])
+	}
+}
+
+// takeCallbacks takes out the callbacks whose customer nobody talks to. Nobody rings or dials for them any more.
+func (c *Core) takeCallbacks() []workDump {
+	kept := slices.DeleteFunc(c.dump().Works, func(d workDump) bool { return !d.Callback || d.State == talking })
+	for i := range kept {
+		d := &kept[i]
+		for _, s := range d.Seats {
+			d.Record.Offers[s.At].Result, d.Record.Offers[s.At].Reason = OfferWithdrawn, CauseNodeDied
+		}
+		d.State, d.Seats, d.Timer = waiting, nil, nil
+		delete(c.works, d.Record.Work)
+		c.callbacks--
+	}
+	return kept
+}
+
+// giveCallback puts a callback into its place under the new rules.
+func (c *Core) giveCallback(d *workDump) {
+	w, err := c.restoreWork(d)
+	if err != nil { // the dump is our own
+		return
+	}
+	if w == nil && c.works[d.Record.Work].queue.Callback.Expiry > 0 {
+		return
+	}
+	if w == nil {
+		w = c.works[d.Record.Work]
+		c.unplace(w)
+	}
+	c.close(w, Abandoned, CauseRemoved)
 }
 
 // build makes agents, queues and their index from rules, everyone logged out and nobody in line.

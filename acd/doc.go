@@ -16,7 +16,7 @@
 // work is counted follows from where it ended: in conversation it is answered, in a queue it is abandoned, in self-service it is
 // overflowed if a queue had given it back and IVR-ended if not. A process that dies leaves open works; the next one closes them
 // with cause node-died, as answered if they were in conversation and as abandoned if they were anywhere else, or goes on with them
-// ([Config].Resume).
+// ([Config].Resume), or with their callbacks only ([Config].KeepCallbacks).
 //
 // # Choosing the agent
 //

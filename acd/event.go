@@ -10,7 +10,7 @@ type Kind string
 
 // The kinds of events, with the fields each one needs besides At.
 const (
-	KindStarted   Kind = "started"   // Rules, Resume: a process took over the log; what the last one left open is closed, or kept
+	KindStarted   Kind = "started"   // Rules, Resume, Callbacks: a process took over the log; what the last one left open is closed, or kept
 	KindArrived   Kind = "arrived"   // Work, Attributes
 	KindEnqueued  Kind = "enqueued"  // Work, Queue, Priority
 	KindAbandoned Kind = "abandoned" // Work: the caller hung up
@@ -75,6 +75,8 @@ type Event struct {
 	// Resume, of KindStarted, keeps what was open instead of closing it: waiting works keep place and clock, conversations go on,
 	// agents stay logged in, offers that stood are withdrawn. Queues and agents that Rules no longer have lose their works.
 	Resume bool `json:"resume,omitempty"`
+	// Callbacks, of KindStarted without Resume, keeps callbacks whose customer nobody talks to: place, clock and attempts. All else is closed.
+	Callbacks bool `json:"callbacks,omitempty"`
 }
 
 // AgentState is what an agent is doing. The zero state is invalid.

@@ -312,7 +312,7 @@ func (w *world) restart() {
 	case 0:
 		w.now = w.now.Add(time.Minute)
 		same := w.rules
-		w.must(Event{Kind: KindStarted, Rules: &same, Resume: w.d.n(3) > 0})
+		w.must(Event{Kind: KindStarted, Rules: &same, Resume: w.d.n(3) > 1, Callbacks: w.d.n(1) > 0})
 	case 1: // live change of the rules
 		fresh := drawAllRules(w.d)
 		fresh.Channels = w.rules.Channels // less capacity would leave agents with too much until works end

@@ -27,7 +27,8 @@ type Withdrawer interface {
 type Dialer interface {
 	// Dial calls the customer of a work for the agent who has just taken it and waits, and joins them. It returns true once they are
 	// joined; false, or an error, if the customer could not be reached: the agent is free again and the customer tried later. When ctx
-	// ends it must give up: the work or the attempt is over.
+	// ends it must give up: the work or the attempt is over. It is called for every agent who took a callback, even if ctx has ended by
+	// then, so that nobody is left waiting: whenever it does not return true, it has released the agent's side.
 	Dial(ctx context.Context, agent, work string) (reached bool, err error)
 }
 

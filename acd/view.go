@@ -167,6 +167,8 @@ type WorkSnapshot struct {
 	Callback   bool     // the customer has hung up and will be called
 	ArrivedAt  time.Time
 	EnqueuedAt time.Time // zero if never
+	CallbackAt time.Time // when the customer asked to be called back; zero if never
+	Attempts   int       // how often the customer was dialled
 	Attributes map[string]string
 }
 
@@ -174,15 +176,19 @@ type WorkSnapshot struct {
 func (c *Core) Works() []WorkSnapshot {
 	out := make([]WorkSnapshot, 0, len(c.works))
 	for _, w := range c.open() {
-		s := WorkSnapshot{ID: w.rec.Work, Waiting: w.state == waiting || w.state == offered || w.state == dialing, Callback: w.callback, ArrivedAt: w.rec.ArrivedAt,
-			EnqueuedAt: w.rec.EnqueuedAt, Attributes: maps.Clone(w.rec.Attributes)}
-		if w.queue != nil {
-			s.Queue = w.queue.Name
-		}
-		for _, seat := range w.seats {
-			s.Agents = append(s.Agents, seat.a.id)
-		}
-		out = append(out, s)
+		out = append(out, w.snapshot())
 	}
 	return out
+}
+
+func (w *work) snapshot() WorkSnapshot {
+	s := WorkSnapshot{ID: w.rec.Work, Waiting: w.state == waiting || w.state == offered || w.state == dialing, Callback: w.callback, ArrivedAt: w.rec.ArrivedAt,
+		EnqueuedAt: w.rec.EnqueuedAt, CallbackAt: w.rec.CallbackAt, Attempts: w.rec.Attempts, Attributes: maps.Clone(w.rec.Attributes)}
+	if w.queue != nil {
+		s.Queue = w.queue.Name
+	}
+	for _, seat := range w.seats {
+		s.Agents = append(s.Agents, seat.a.id)
+	}
+	return s
 }

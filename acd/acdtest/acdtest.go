@@ -115,7 +115,7 @@ func testRoundTrip(t *testing.T, open func() acd.Store) {
 		{Seq: 7, At: start.Add(3), Kind: acd.KindSkills, Agent: "1001", Skills: []acd.Skill{{Name: "<&>", Level: 1}}},
 		{Seq: 8, At: start.Add(3), Kind: acd.KindLogin, Agent: "1001", Device: "desk"},
 		{Seq: 9, At: start.Add(3), Kind: acd.KindExtended, Agent: "1001", For: time.Minute},
-		{Seq: 10, At: start.Add(4), Kind: acd.KindStarted, Resume: true, Rules: &acd.Rules{
+		{Seq: 10, At: start.Add(4), Kind: acd.KindStarted, Resume: true, Callbacks: true, Rules: &acd.Rules{
 			Agents:   []acd.Agent{{ID: "1001", Skills: []acd.Skill{{Name: "tax", Level: 3}}, Slots: 3, Bot: true}},
 			Channels: []acd.Channel{{Name: "voice", Slots: 2, Max: 1, Interrupts: []string{"chat"}}}, Fairness: acd.FairAge, Seed: 1<<64 - 1, LastAgents: 5,
 			Queues: []acd.Queue{{Name: "q", Channel: "voice", Tiers: map[string]int{"1001": 1}, Rings: []acd.Ring{{After: 1, Tier: 2}}, Ageing: 3,
