@@ -113,7 +113,7 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow, a arrival
 	}
 	defer leg.Close()
 	defer s.node.inspect(c.ID(), leg)
-	p := &phone{site: s, call: c, leg: leg, caller: a.caller, from: a}
+	p := &phone{site: s, call: c, leg: leg, id: c.ID(), caller: a.caller, from: a}
 	p.joins("caller", c, leg)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -128,29 +128,39 @@ func (s *site) serve(ctx context.Context, c *sip.Call, flow *ivr.Flow, a arrival
 		}
 	}()
 	s.lead(ctx, p, flow, c.ID())
-	for n := 2; p.next != nil && ctx.Err() == nil; n++ { // an agent has sent the caller on to another number of the tenant: work of its own
-		flow, p.next = p.next, nil
-		work := fmt.Sprintf("%s.%d", c.ID(), n)
-		if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: work, Attributes: map[string]string{"caller": a.caller, "dialed": flow.Name(), "transfer": c.ID()}}); err != nil {
-			s.log.Warn("transferred call not taken", "call", c.ID(), "err", err)
-			break
-		}
-		s.lead(ctx, p, flow, work)
-	}
+	s.follow(ctx, p)
 	cancel()
 	<-watched
 }
 
+// follow leads a caller whom an agent has sent on to another number of the tenant: work of its own each time.
+func (s *site) follow(ctx context.Context, p *phone) {
+	for n := 2; p.next != nil && ctx.Err() == nil; n++ {
+		flow := p.next
+		p.next = nil
+		work := fmt.Sprintf("%s.%d", p.call.ID(), n)
+		attributes := p.from.attributes()
+		attributes["dialed"], attributes["transfer"] = flow.Name(), p.id
+		if err := s.center.Arrive(context.WithoutCancel(ctx), acd.Work{ID: work, Attributes: attributes}); err != nil {
+			s.log.Warn("transferred call not taken", "call", p.id, "err", err)
+			return
+		}
+		s.lead(ctx, p, flow, work)
+	}
+}
+
 // lead runs one flow with the caller, as one piece of work.
 func (s *site) lead(ctx context.Context, p *phone, flow *ivr.Flow, work string) {
-	p.work, p.endedBy = work, ""
+	left := make(chan struct{})
 	s.mu.Lock()
+	p.work, p.endedBy, p.left = work, "", left
 	s.callers[work] = p
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		delete(s.callers, work)
 		s.mu.Unlock()
+		close(left)
 	}()
 	out, err := flow.Run(ctx, p)
 	if err != nil {
@@ -169,7 +179,7 @@ func (s *site) lead(ctx context.Context, p *phone, flow *ivr.Flow, work string) 
 func (s *site) account(c *sip.Call, p *phone, out ivr.Outcome) {
 	work := c.ID()
 	if p != nil {
-		if work = p.work; work == "" { // it ended for the distributor when an agent handed the caller over
+		if work = p.work; work == "" { // it ended for the distributor when an agent handed the caller over, or it waits for a callback
 			return
 		}
 	}
@@ -187,7 +197,7 @@ func (s *site) account(c *sip.Call, p *phone, out ivr.Outcome) {
 	if err != nil && !errors.Is(err, acd.ErrClosed) {
 		s.log.Error("call not accounted for", "call", work, "err", err)
 	}
-	if ses := s.takeSession(work); ses != nil { // an agent who answered in the very moment
+	for _, ses := range s.takeSessions(work) { // agents who answered in the very moment
 		ses.end()
 	}
 }

@@ -201,12 +201,14 @@ func (n *node) admit(a sip.Arrival) (realm, user string, err error) {
 
 // arrival is who calls, and what.
 type arrival struct {
-	caller  string // a user of the tenant, or a number; "anonymous" if it is not to be shown or not known
-	number  string // of the caller, shown or not; empty for users
-	proved  string // what STIR says of it; empty if it was not asked
-	called  string
-	carrier string // empty for users
-	box     string // the mailbox that was dialed with *9; empty for others
+	caller string // a user of the tenant, or a number; "anonymous" if it is not to be shown or not known
+	number string // of the caller, shown or not; empty for users
+	proved string // what STIR says of it; empty if it was not asked
+	// asserted says that a trusted carrier stands for number.
+	asserted bool
+	called   string
+	carrier  string // empty for users
+	box      string // the mailbox that was dialed with *9; empty for others
 }
 
 // attributes are what the distributor keeps of a call.
@@ -217,6 +219,9 @@ func (a arrival) attributes() map[string]string {
 	}
 	if a.proved != "" {
 		out["identity"] = a.proved
+	}
+	if reach := a.reach(); reach != "" {
+		out[reachAttribute] = reach
 	}
 	return out
 }
@@ -234,7 +239,7 @@ func (n *node) arrivalOf(c *sip.Call) (arrival, error) {
 	if err != nil {
 		return arrival{}, err
 	}
-	a := arrival{caller: in.Caller.Number, number: in.Caller.Number, called: in.Called, carrier: in.Carrier}
+	a := arrival{caller: in.Caller.Number, number: in.Caller.Number, called: in.Called, carrier: in.Carrier, asserted: in.Caller.Asserted}
 	if in.Caller.Private || a.caller == "" {
 		a.caller = "anonymous"
 	}

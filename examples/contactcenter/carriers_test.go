@@ -34,6 +34,7 @@ type carrier struct {
 	mu      sync.Mutex
 	numbers []string
 	first   *sip.Call
+	ears    *ears // of the last call
 }
 
 func startCarrier(t *testing.T, ca *siptest.Authority, freq float64, refuse int) *carrier {
@@ -60,6 +61,11 @@ func startCarrier(t *testing.T, ca *siptest.Authority, freq float64, refuse int)
 			return
 		}
 		defer leg.Close()
+		heard := &ears{}
+		leg.SetTap(heard)
+		c.mu.Lock()
+		c.ears = heard
+		c.mu.Unlock()
 		if call.Answer(ctx, leg) == nil {
 			leg.Loop(tone(t, freq))
 			<-ctx.Done()
@@ -86,6 +92,13 @@ func (c *carrier) called() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]string(nil), c.numbers...)
+}
+
+// hears reports whether the last call is heard at the carrier's side.
+func (c *carrier) hears(freq float64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ears != nil && c.ears.hears(freq)
 }
 
 // pemFiles writes a certificate, its key and the authority.

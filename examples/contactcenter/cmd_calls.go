@@ -37,19 +37,25 @@ func (c callsCmd) Run(a *app) error {
 func (c callsCmd) print(a *app, store acd.Store) error {
 	tw := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	if !c.JSON {
-		fmt.Fprintln(tw, "CALL\tARRIVED\tQUEUE\tOUTCOME\tCAUSE\tAGENT\tWAITED\tTALKED")
+		fmt.Fprintln(tw, "CALL\tARRIVED\tQUEUE\tOUTCOME\tCAUSE\tAGENT\tWAITED\tTALKED\tCALLBACK")
 	}
 	sum := map[acd.Outcome]int{}
-	total := 0
+	total, callbacks := 0, 0
 	for en, err := range acd.Replay(store.Load(a.ctx, 0)) {
 		if err != nil {
 			return err
 		}
 		for _, d := range en.Decisions {
+			if d.Kind == acd.DecideCallback {
+				callbacks++
+			}
 			if d.Kind != acd.DecideEnded {
 				continue
 			}
 			r := d.Record
+			if !r.CallbackAt.IsZero() {
+				callbacks--
+			}
 			total++
 			sum[r.Outcome]++
 			if c.JSON {
@@ -60,13 +66,28 @@ func (c callsCmd) print(a *app, store acd.Store) error {
 				fmt.Fprintf(tw, "%s\n", line)
 				continue
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Work, r.ArrivedAt.Format(time.RFC3339), dash(r.Queue), r.Outcome, r.Cause, dash(r.Agent), span(r.EnqueuedAt, waitEnd(r)), span(r.AnsweredAt, r.EndedAt))
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Work, r.ArrivedAt.Format(time.RFC3339), dash(r.Queue), r.Outcome, r.Cause, dash(r.Agent), span(r.EnqueuedAt, waitEnd(r)), span(r.AnsweredAt, r.EndedAt), attempts(r))
 		}
 	}
 	if !c.JSON {
 		fmt.Fprintf(tw, "%d calls = %d answered + %d abandoned + %d overflowed + %d ended in the IVR\n", total, sum[acd.Answered], sum[acd.Abandoned], sum[acd.Overflowed], sum[acd.IVREnded])
+		if callbacks > 0 {
+			fmt.Fprintf(tw, "%d to be called back\n", callbacks)
+		}
 	}
 	return tw.Flush()
+}
+
+// attempts says how often a caller who asked for it was called back.
+func attempts(r *acd.Record) string {
+	switch {
+	case r.CallbackAt.IsZero():
+		return "-"
+	case r.Attempts == 1:
+		return "1 attempt"
+	default:
+		return fmt.Sprintf("%d attempts", r.Attempts)
+	}
 }
 
 func waitEnd(r *acd.Record) time.Time {

@@ -30,7 +30,7 @@ func (p *phone) converse(ctx context.Context, s *session, queue string) string {
 		}
 		asked.result <- err
 		if err != nil {
-			p.site.log.Info("transfer refused", "call", p.call.ID(), "agent", other.agent, "err", err)
+			p.site.log.Info("transfer refused", "call", p.id, "agent", other.agent, "err", err)
 			continue // the agent has the caller back
 		}
 		other.leg.SetTap(nil)
@@ -75,7 +75,7 @@ func (p *phone) join(s *session, requests <-chan request) (by string, asked requ
 		}
 	}
 	if err != nil {
-		p.site.log.Error("legs not joined", "call", p.call.ID(), "err", err)
+		p.site.log.Error("legs not joined", "call", p.id, "err", err)
 		return "error", asked
 	}
 	defer bridge.Close()

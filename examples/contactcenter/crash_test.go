@@ -55,7 +55,9 @@ tenant "acme" {
     agents = ["1001"]
     phones = ["1009"]
   }
-  queue "sales" { wrap_up = "1s" }
+  queue "sales" {
+    wrap_up = "1s"
+  }
   queue "support" {}
   number "9001" { flow = "sales" }
   recording {
@@ -72,6 +74,7 @@ func startProcess(t *testing.T, w *world, port int, tracer ...string) *process {
 	path := filepath.Join(filepath.Dir(w.cfg.Data), "crash.hcl")
 	management := siptest.FreePort(t)
 	text := strings.Replace(fmt.Sprintf(crashConfig, w.cfg.Data, port, management), "place      =", w.recording+"place      =", 1)
+	text = strings.Replace(text, "wrap_up = ", w.queue+"\n    wrap_up = ", 1)
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	w.ready = make(chan struct{})
 	args := append(tracer, os.Args[0], "--config", path)

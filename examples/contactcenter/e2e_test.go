@@ -44,6 +44,7 @@ type world struct {
 	level     slog.Level
 	roots     *x509.CertPool
 	recording string // more of acme's recording block, for a program that is another process
+	queue     string // more of acme's sales queue, likewise
 }
 
 var credentialsLine = regexp.MustCompile(`^credentials tenant=(\S+) domain=\S+ user=(\S+) role=\S+ password=(\S+)$`)

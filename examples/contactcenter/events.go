@@ -13,7 +13,7 @@ import (
 // event is one line of the call log: what happened to a call, and when. It names agents, never callers.
 type event struct {
 	Time      time.Time `json:"time"`
-	Event     string    `json:"event"` // arrived, enqueued, offered, ringing, offer-ended, answered, overflowed, abandoned, transferred, ended, recording, voicemail-left, voicemail-retrieved, voicemail-deleted, voicemail-refused
+	Event     string    `json:"event"` // arrived, enqueued, offered, ringing, offer-ended, answered, callback-..., overflowed, abandoned, transferred, ended, recording, voicemail-left, voicemail-retrieved, voicemail-deleted, voicemail-refused
 	Tenant    string    `json:"tenant"`
 	Call      string    `json:"call"`
 	Queue     string    `json:"queue,omitempty"`
@@ -40,10 +40,12 @@ type record struct {
 	Answered time.Time   `json:"answered,omitzero"`
 	Ended    time.Time   `json:"ended"`
 	Offers   []acd.Offer `json:"offers,omitempty"`
+	Callback time.Time   `json:"callback,omitzero"`  // when the caller asked to be called back
+	Attempts int         `json:"attempts,omitempty"` // how often they were
 }
 
 func recordOf(r *acd.Record) *record {
-	return &record{r.Work, r.Queue, r.Outcome, r.Cause, r.Overflow, r.Agent, r.ArrivedAt, r.EnqueuedAt, r.AnsweredAt, r.EndedAt, r.Offers}
+	return &record{r.Work, r.Queue, r.Outcome, r.Cause, r.Overflow, r.Agent, r.ArrivedAt, r.EnqueuedAt, r.AnsweredAt, r.EndedAt, r.Offers, r.CallbackAt, r.Attempts}
 }
 
 // eventWriter writes JSON lines, whole ones, from any goroutine.
@@ -90,6 +92,8 @@ func (s *site) observe(en acd.Entry) {
 		line.Event = "abandoned"
 	case acd.KindRejected:
 		line.Event, line.Cause = "offer-ended", "rejected"
+	case acd.KindReached:
+		line.Event = "callback-reached"
 	}
 	if line.Event != "" {
 		s.emit(line)
@@ -108,7 +112,14 @@ func (s *site) observe(en acd.Entry) {
 			line.Event = "answered"
 		case acd.DecideOverflow:
 			line.Event = "overflowed"
+		case acd.DecideCallback:
+			line.Event = "callback-requested"
+		case acd.DecideDial:
+			line.Event = "callback-attempt"
 		case acd.DecideEnded:
+			if r := d.Record; r.Outcome == acd.Abandoned && !r.CallbackAt.IsZero() { // nobody will call any more
+				s.emit(event{Time: line.Time, Event: "callback-expired", Call: d.Work, Queue: r.Queue, Cause: r.Cause})
+			}
 			line.Event, line.Record = "ended", recordOf(d.Record)
 			line.Queue, line.Agent, line.Cause, line.Legs = d.Record.Queue, d.Record.Agent, d.Record.Cause, s.protections(d.Work)
 		default:

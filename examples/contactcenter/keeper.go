@@ -47,14 +47,14 @@ func (p *phone) keep(ctx context.Context, s *session, queue string) *keeper {
 	var err error
 	k.gate, err = consent.NewGate(consent.Config{Rules: consent.Defaults(), Parties: 2, Create: func(ctx context.Context) (*recording.Track, error) { return k.create(ctx, s) },
 		Decided: func(d consent.Decision) {
-			p.site.log.Info("recording decided", "call", p.call.ID(), "allowed", d.Allowed, "need", d.Need.String(), "place", d.Place, "reason", d.Reason)
+			p.site.log.Info("recording decided", "call", p.id, "allowed", d.Allowed, "need", d.Need.String(), "place", d.Place, "reason", d.Reason)
 		}})
 	if err != nil {
 		k.failed(err)
 		return nil
 	}
 	caller := consent.Nothing
-	if rules.CallersTold {
+	if rules.CallersTold && !p.untold {
 		caller = consent.Told
 	}
 	k.join(ctx, "caller", caller)
@@ -67,8 +67,8 @@ func (p *phone) keep(ctx context.Context, s *session, queue string) *keeper {
 func (k *keeper) create(ctx context.Context, s *session) (*recording.Track, error) {
 	p := k.p
 	track, err := p.site.vault.Create(context.WithoutCancel(ctx), recording.Meta{
-		Call: p.call.ID(), Parties: []string{"caller", "agent"},
-		Attributes: map[string]string{"queue": k.queue, "agent": s.agent, "caller": cleanNumber(p.caller), "dialed": cleanNumber(p.call.To()), "secure": strconv.FormatBool(p.call.Secure()),
+		Call: p.id, Parties: []string{"caller", "agent"},
+		Attributes: map[string]string{"queue": k.queue, "agent": s.agent, "caller": cleanNumber(p.caller), "dialed": cleanNumber(p.from.called), "secure": strconv.FormatBool(p.call.Secure()),
 			"suite": p.leg.Security().Suite},
 	})
 	if err != nil {
@@ -83,8 +83,8 @@ func (k *keeper) create(ctx context.Context, s *session) (*recording.Track, erro
 }
 
 func (k *keeper) failed(err error) {
-	k.p.site.log.Error("not recorded", "call", k.p.call.ID(), "err", err)
-	k.p.site.emit(event{Event: "recording", Call: k.p.call.ID(), Queue: k.queue, Cause: "failed"})
+	k.p.site.log.Error("not recorded", "call", k.p.id, "err", err)
+	k.p.site.emit(event{Event: "recording", Call: k.p.id, Queue: k.queue, Cause: "failed"})
 }
 
 func (k *keeper) join(ctx context.Context, name string, said consent.Said) {
@@ -152,11 +152,11 @@ func (k *keeper) pause() {
 	}
 	if err != nil {
 		if !errors.Is(err, recording.ErrClosed) {
-			k.p.site.log.Error("recording not "+cause, "call", k.p.call.ID(), "recording", track.ID(), "err", err)
+			k.p.site.log.Error("recording not "+cause, "call", k.p.id, "recording", track.ID(), "err", err)
 		}
 		return
 	}
-	k.p.site.emit(event{Event: "recording", Call: k.p.call.ID(), Recording: track.ID(), Cause: cause})
+	k.p.site.emit(event{Event: "recording", Call: k.p.id, Recording: track.ID(), Cause: cause})
 }
 
 // withdraw ends and purges the recording, because the caller wants so.
@@ -170,13 +170,13 @@ func (k *keeper) withdraw(ctx context.Context) {
 		return // what failed is tried again by close
 	}
 	if err := k.gate.Withdraw(context.WithoutCancel(ctx), k.who["caller"]); err != nil {
-		k.p.site.log.Error("recording not purged", "call", k.p.call.ID(), "recording", id, "err", err)
+		k.p.site.log.Error("recording not purged", "call", k.p.id, "recording", id, "err", err)
 		return
 	}
 	if id == "" {
 		return // there was none to purge, and there will be none
 	}
-	k.p.site.emit(event{Event: "recording", Call: k.p.call.ID(), Recording: id, Cause: "withdrawn"})
+	k.p.site.emit(event{Event: "recording", Call: k.p.id, Recording: id, Cause: "withdrawn"})
 }
 
 // close ends the recording.
@@ -199,11 +199,11 @@ func (k *keeper) close() {
 		cause = "withdrawn" // purged now
 	case err != nil:
 		if cause = "incomplete"; !errors.Is(err, recording.ErrClosed) {
-			k.p.site.log.Error("recording not complete", "call", k.p.call.ID(), "recording", track.ID(), "err", err)
+			k.p.site.log.Error("recording not complete", "call", k.p.id, "recording", track.ID(), "err", err)
 		}
 	}
 	if st := track.Stats(); st.Lost > 0 {
-		k.p.site.log.Warn("frames not recorded", "call", k.p.call.ID(), "recording", track.ID(), "lost", st.Lost)
+		k.p.site.log.Warn("frames not recorded", "call", k.p.id, "recording", track.ID(), "lost", st.Lost)
 	}
-	k.p.site.emit(event{Event: "recording", Call: k.p.call.ID(), Recording: track.ID(), Cause: cause})
+	k.p.site.emit(event{Event: "recording", Call: k.p.id, Recording: track.ID(), Cause: cause})
 }

@@ -71,6 +71,7 @@ var (
 	descLegs       = prometheus.NewDesc("contactcenter_media_legs", "Media legs open.", nil, nil)
 	descPackets    = prometheus.NewDesc("contactcenter_media_packets_total", "RTP packets since start.", []string{"what"}, nil)
 	descWaiting    = prometheus.NewDesc("contactcenter_queue_waiting", "Callers waiting.", []string{"tenant", "queue"}, nil)
+	descCallbacks  = prometheus.NewDesc("contactcenter_queue_callbacks", "Those of the callers waiting who will be called back.", []string{"tenant", "queue"}, nil)
 	descTalking    = prometheus.NewDesc("contactcenter_queue_talking", "Callers in conversation.", []string{"tenant", "queue"}, nil)
 	descLongest    = prometheus.NewDesc("contactcenter_queue_longest_wait_seconds", "Longest wait of a caller waiting now.", []string{"tenant", "queue"}, nil)
 	descAgents     = prometheus.NewDesc("contactcenter_agents", "Agents by state.", []string{"tenant", "state"}, nil)
@@ -104,9 +105,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(descPackets, m.AuthFailures, "unauthentic")
 	count(descPackets, m.Replays, "replayed")
 	for _, site := range c.n.sites {
-		snap := site.center.Snapshot()
+		snap, callbacks := site.center.Snapshot(), site.callbacks()
 		for _, q := range snap.Queues {
 			gauge(descWaiting, float64(q.Waiting+q.Offered), site.name, q.Name)
+			gauge(descCallbacks, float64(callbacks[q.Name]), site.name, q.Name)
 			gauge(descTalking, float64(q.Talking), site.name, q.Name)
 			gauge(descLongest, q.LongestWait.Seconds(), site.name, q.Name)
 		}

@@ -48,12 +48,14 @@ type node struct {
 	verifier  *stir.Verifier // nil: callers are not checked
 	policies  stir.Policies
 	tollMu    sync.Mutex
+	callbacks atomic.Uint64 // asked of the guard so far
 	sites     []*site
 	byRealm   map[string]*site
 	byDomain  map[string]*site
 	presence  chan presence
 	changed   chan presence // bindings, for who watches them
 	ready     atomic.Bool
+	draining  atomic.Bool // callbacks are left to the next process
 
 	sipAddr, wssAddr, managementAddr string // as bound, known once run has printed ready
 	tls                              sip.TLSConfig
@@ -273,6 +275,7 @@ func (n *node) serveBrowsers(wg *sync.WaitGroup, failed chan<- error) error {
 // drain waits for the calls in progress.
 func (n *node) drain(hurry context.Context) {
 	n.ready.Store(false)
+	n.draining.Store(true)
 	n.ep.Drain()
 	n.log.Info("draining", "calls", n.ep.Stats().LiveCalls)
 	limit := time.NewTimer(drainTime)

@@ -29,17 +29,22 @@ func (s *session) end() {
 var (
 	_ acd.Offerer    = (*site)(nil)
 	_ acd.Withdrawer = (*site)(nil)
+	_ acd.Dialer     = (*site)(nil)
 )
 
 var errUnreachable = errors.New("no phone of the agent is registered")
 
 // Offer rings the agent's phone, over the connection it registered on.
 func (s *site) Offer(ctx context.Context, agent, work string) (bool, error) {
-	s.mu.Lock()
-	caller := s.callers[work]
-	s.mu.Unlock()
-	if caller == nil {
+	w, ok := s.center.Work(work)
+	if !ok {
 		return false, nil // gone between decision and offer; the distributor learns of it by Abandon
+	}
+	if w.Callback && (s.node.draining.Load() || w.Attributes[carrierAttribute] == "" && w.Attributes[reachAttribute] == agent) {
+		return false, nil // the next process calls them; and nobody is called back by themselves
+	}
+	if err := s.released(ctx, agent); err != nil {
+		return false, err
 	}
 	ringing := func() {
 		s.wg.Add(1)
@@ -50,7 +55,7 @@ func (s *site) Offer(ctx context.Context, agent, work string) (bool, error) {
 			_ = s.center.Ringing(ctx, agent, work) // an offer that is over is no news
 		}()
 	}
-	ses, err := s.ring(ctx, agent, caller.caller, ringing)
+	ses, err := s.ring(ctx, agent, w.Attributes["caller"], ringing)
 	var refused *sip.StatusError
 	switch {
 	case errors.As(err, &refused):
@@ -60,7 +65,7 @@ func (s *site) Offer(ctx context.Context, agent, work string) (bool, error) {
 		return false, err
 	}
 	s.mu.Lock()
-	s.sessions[work] = ses
+	s.sessions[seat{work, agent}] = ses
 	s.mu.Unlock()
 	return true, nil
 }
@@ -138,9 +143,9 @@ func behindWebSocket(b registrar.Binding) bool {
 	return strings.Contains(strings.ToLower(b.Contact)+";", ";transport=ws;")
 }
 
-// Withdraw releases an agent who answered when the caller had just gone.
-func (s *site) Withdraw(_ context.Context, _, work string) {
-	if ses := s.takeSession(work); ses != nil {
+// Withdraw releases an agent who answered when the caller had just gone, or another agent was faster.
+func (s *site) Withdraw(_ context.Context, agent, work string) {
+	if ses := s.takeSession(work, agent); ses != nil {
 		s.wg.Add(1)
 		go func() { // ends with the BYE; waited for by close
 			defer s.wg.Done()
@@ -149,12 +154,29 @@ func (s *site) Withdraw(_ context.Context, _, work string) {
 	}
 }
 
-func (s *site) takeSession(work string) *session {
+// seat is one agent with one work.
+type seat struct{ work, agent string }
+
+func (s *site) takeSession(work, agent string) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ses := s.sessions[work]
-	delete(s.sessions, work)
+	ses := s.sessions[seat{work, agent}]
+	delete(s.sessions, seat{work, agent})
 	return ses
+}
+
+// takeSessions takes all agents who have answered for a work.
+func (s *site) takeSessions(work string) []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*session
+	for k, ses := range s.sessions {
+		if k.work == work {
+			out = append(out, ses)
+			delete(s.sessions, k)
+		}
+	}
+	return out
 }
 
 // Where signalling and media meet: a leg is what a call needs.

@@ -41,7 +41,7 @@ func (s *site) outside(ctx context.Context, c *sip.Call) {
 		_ = c.Reject(503)
 		return
 	}
-	far, out, err := s.dialOut(ctx, c, number)
+	far, out, err := s.dialOut(ctx, number, func() { _ = c.Ring() })
 	if err != nil {
 		s.emit(event{Event: "outbound-ended", Call: c.ID(), Agent: c.User(), Cause: "not answered"})
 		_ = c.Reject(outcomeOf(err))
@@ -72,9 +72,9 @@ func (s *site) outside(ctx context.Context, c *sip.Call) {
 }
 
 // dialOut places the call over the carriers. Each attempt has a leg of its own, with keys of its own.
-func (s *site) dialOut(ctx context.Context, c *sip.Call, number string) (*media.Leg, *sip.Call, error) {
+func (s *site) dialOut(ctx context.Context, number string, ringing func()) (*media.Leg, *sip.Call, error) {
 	var far *media.Leg
-	call := trunk.Call{To: number, Owner: s.name, OnRinging: func() { _ = c.Ring() }, Location: s.cfg.Location.location()}
+	call := trunk.Call{To: number, Owner: s.name, OnRinging: ringing, Location: s.cfg.Location.location()}
 	if s.cfg.Outbound != nil {
 		call.From, call.Callback = s.cfg.Outbound.From, s.cfg.Outbound.From
 	}
@@ -93,14 +93,8 @@ func (s *site) dialOut(ctx context.Context, c *sip.Call, number string) (*media.
 
 // talkOut waits for the end of a call outside, and ends it when what may be spent is spent.
 func (s *site) talkOut(c, out *sip.Call, near, far *media.Leg, d toll.Decision, answered time.Time) string {
-	var limit <-chan time.Time // none for emergency calls
-	var timer *time.Timer
-	if d.Allow && d.MaxDuration > 0 {
-		timer = time.NewTimer(time.Until(answered.Add(d.MaxDuration - extendAhead)))
-		defer timer.Stop()
-		limit = timer.C
-	}
-	last := false
+	b := s.node.budgetOf(c.ID(), d, answered)
+	defer b.stop()
 	for {
 		select {
 		case <-c.Done():
@@ -111,17 +105,50 @@ func (s *site) talkOut(c, out *sip.Call, near, far *media.Leg, d toll.Decision, 
 			return "caller-silent"
 		case <-far.TimedOut():
 			return "called-silent"
-		case <-limit:
-			if last {
+		case <-b.due:
+			if !b.more() {
 				return "limit"
 			}
-			more, err := s.node.toll.Extend(time.Now(), c.ID())
-			ahead := extendAhead
-			if err != nil || !more.Allow {
-				last, ahead = true, 0
-			}
-			timer.Reset(max(0, time.Until(answered.Add(more.MaxDuration-ahead))))
 		}
+	}
+}
+
+// budget is what may be spent on one call outside. Used by one goroutine.
+type budget struct {
+	guard    *toll.Guard
+	id       string
+	answered time.Time
+	timer    *time.Timer
+	due      <-chan time.Time // more must be asked for; never for emergency calls
+	last     bool
+}
+
+func (n *node) budgetOf(id string, d toll.Decision, answered time.Time) *budget {
+	b := &budget{guard: n.toll, id: id, answered: answered}
+	if d.Allow && d.MaxDuration > 0 {
+		b.timer = time.NewTimer(time.Until(answered.Add(d.MaxDuration - extendAhead)))
+		b.due = b.timer.C
+	}
+	return b
+}
+
+// more is for when it is due: false if the call must end now.
+func (b *budget) more() bool {
+	if b.last {
+		return false
+	}
+	more, err := b.guard.Extend(time.Now(), b.id)
+	ahead := extendAhead
+	if err != nil || !more.Allow {
+		b.last, ahead = true, 0
+	}
+	b.timer.Reset(max(0, time.Until(b.answered.Add(more.MaxDuration-ahead))))
+	return true
+}
+
+func (b *budget) stop() {
+	if b.timer != nil {
+		b.timer.Stop()
 	}
 }
 

@@ -16,12 +16,16 @@ type phone struct {
 	site   *site
 	call   *sip.Call
 	leg    *media.Leg
-	sides  []side    // the legs of the call so far; guarded by site.mu
-	caller string    // a user, a number, or "anonymous"
-	from   arrival   // how they came
-	work   string    // what the distributor calls the call; empty once it is accounted for
-	next   *ivr.Flow // where an agent has transferred the caller to
-	lang   string    // last spoken; a flow runs in one goroutine
+	id     string        // in events and recordings: of the call, or for a callback of the call that asked for it
+	sides  []side        // the legs of the call so far; guarded by site.mu
+	caller string        // a user, a number, or "anonymous"
+	from   arrival       // how they came
+	work   string        // what the distributor calls the call; empty once it is accounted for
+	next   *ivr.Flow     // where an agent has transferred the caller to
+	lang   string        // last spoken; a flow runs in one goroutine
+	left   chan struct{} // closed when the flow has ended; guarded by site.mu
+	// untold says that nobody told whoever is there now that conversations are recorded: somebody else may answer a callback.
+	untold bool
 	// endedBy says who ended a conversation with an agent: "caller" or "agent"; empty if there was none.
 	endedBy string
 }

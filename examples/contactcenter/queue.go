@@ -13,6 +13,7 @@ const defaultAnnounce = 30 * time.Second
 
 // Enqueue waits for an agent with music and announcements, and holds the conversation. It returns when the flow may go on.
 func (p *phone) Enqueue(ctx context.Context, queue string, priority int) (string, error) {
+	wishes := p.wishes(queue)
 	ticket, err := p.site.center.Enqueue(ctx, p.work, queue, priority)
 	if err != nil {
 		return "", err
@@ -23,10 +24,16 @@ func (p *phone) Enqueue(ctx context.Context, queue string, priority int) (string
 	}
 	stop := p.leg.Loop(p.site.prompts.find(lang, holdMusic))
 	defer stop()
-	if r := p.wait(ctx, ticket, queue, lang); r != acd.ResultAnswered {
+	switch r := p.wait(ctx, ticket, queue, lang, wishes); r {
+	case acd.ResultAnswered:
+	case acd.ResultCallback:
+		stop()
+		p.promised(ctx, lang)
+		return ivr.QueueAbandoned, ivr.ErrHangup
+	default:
 		return r, ctx.Err()
 	}
-	s := p.site.takeSession(p.work)
+	s := p.site.takeSession(p.work, ticket.Result().Agent)
 	if s == nil { // the caller's end and the agent's answer crossed, and the agent's side is released already
 		return ivr.QueueAbandoned, ivr.ErrHangup
 	}
@@ -36,19 +43,26 @@ func (p *phone) Enqueue(ctx context.Context, queue string, priority int) (string
 }
 
 // wait announces the caller's place until the wait is over and returns its result.
-func (p *phone) wait(ctx context.Context, ticket *acd.Ticket, queue, lang string) string {
+func (p *phone) wait(ctx context.Context, ticket *acd.Ticket, queue, lang string, w *wish) string {
 	every := defaultAnnounce
 	for _, q := range p.site.cfg.Queues {
 		if q.Name == queue {
 			every, _ = duration(q.Announce, defaultAnnounce)
 		}
 	}
-	p.announce(ctx, ticket, lang, "please-hold")
+	p.announce(ctx, ticket, lang, "please-hold", w)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for {
-		if pos, err := p.site.center.Position(p.work); err == nil {
-			p.say(ctx, ticket, func(ctx context.Context) error { return p.leg.Play(ctx, p.site.prompts.position(lang, pos.Place)) })
+	for said := false; ; {
+		if pos, err := p.site.center.Position(p.work); err == nil && !said && !w.pressed {
+			p.say(ctx, ticket, w, func(ctx context.Context) error { return p.leg.Play(ctx, p.site.prompts.position(lang, pos.Place)) })
+			p.offerCallback(ctx, ticket, lang, w)
+		}
+		said = true
+		if w.pressed && w.again == nil {
+			if p.wished(ctx, ticket, lang, w) {
+				return acd.ResultCallback
+			}
 		}
 		select {
 		case <-ticket.Done():
@@ -56,30 +70,41 @@ func (p *phone) wait(ctx context.Context, ticket *acd.Ticket, queue, lang string
 		case <-ctx.Done():
 			return ivr.QueueAbandoned
 		case <-tick.C:
+			said = false
+		case d := <-w.keys:
+			w.pressed = w.pressed || d == w.key
+		case <-w.again:
+			w.again = nil
 		}
 	}
 }
 
-func (p *phone) announce(ctx context.Context, ticket *acd.Ticket, lang, prompt string) {
-	if x := p.site.prompts.find(lang, prompt); x != nil {
-		p.say(ctx, ticket, func(ctx context.Context) error { return p.leg.Play(ctx, x) })
+func (p *phone) announce(ctx context.Context, ticket *acd.Ticket, lang, prompt string, w *wish) {
+	if x := p.site.prompts.find(lang, prompt); x != nil && !w.pressed {
+		p.say(ctx, ticket, w, func(ctx context.Context) error { return p.leg.Play(ctx, x) })
 	}
 }
 
-// say plays until the prompt, the wait or the call is over. An agent who answers must not wait for an announcement.
-func (p *phone) say(ctx context.Context, ticket *acd.Ticket, play func(context.Context) error) {
+// say plays until the prompt, the wait or the call is over, or the caller has said what they wish. An agent who answers must not wait for an announcement.
+func (p *phone) say(ctx context.Context, ticket *acd.Ticket, w *wish, play func(context.Context) error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { // ends with the announcement, waited for below
 		defer close(done)
-		select {
-		case <-ticket.Done():
-			cancel()
-		case <-ctx.Done():
+		defer cancel()
+		for !w.pressed {
+			select {
+			case <-ticket.Done():
+				return
+			case <-ctx.Done():
+				return
+			case d := <-w.keys:
+				w.pressed = d == w.key
+			}
 		}
 	}()
 	if err := play(ctx); err != nil && ctx.Err() == nil {
-		p.site.log.Info("announcement not played", "call", p.call.ID(), "err", err)
+		p.site.log.Info("announcement not played", "call", p.id, "err", err)
 	}
 	cancel()
 	<-done

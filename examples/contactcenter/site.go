@@ -54,10 +54,11 @@ type site struct {
 	wg        sync.WaitGroup     // goroutines of calls' side errands
 
 	mu       sync.Mutex
-	callers  map[string]*phone    // by work: callers of this tenant now
-	sessions map[string]*session  // by work: agents who have answered and wait for their caller
-	busy     map[string]int       // users on calls of their own
-	waived   map[string]time.Time // when a phone's use of a waiver was last recorded
+	callers  map[string]*phone        // by work: callers of this tenant now
+	sessions map[seat]*session        // agents who have answered and wait for their caller, or have been called back with
+	dialing  map[string]chan struct{} // agents for whom a caller is being called back; closed when they are free again
+	busy     map[string]int           // users on calls of their own
+	waived   map[string]time.Time     // when a phone's use of a waiver was last recorded
 
 	dialogs       map[string]map[string]sipevent.Dialog // calls of users, for who watches them
 	lamps         map[*sip.Call]*lamp                   // of calls that users placed
@@ -67,6 +68,9 @@ type site struct {
 func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
 	p, err := loadPrompts(tc.Prompts)
 	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", tc.Name, err)
+	}
+	if err := tc.checkCallbacks(p); err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", tc.Name, err)
 	}
 	program, err := compileFlows(tc, p)
@@ -79,7 +83,7 @@ func openSite(ctx context.Context, n *node, tc tenantConfig) (*site, error) {
 	}
 	s := &site{
 		name: tc.Name, cfg: tc, tenant: t, node: n, log: n.log.With("tenant", tc.Name), prompts: p, program: program, numbers: map[string]*ivr.Flow{},
-		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[string]*session{}, busy: map[string]int{}, waived: map[string]time.Time{}, consultations: map[*sip.Call]*consultation{}, lamps: map[*sip.Call]*lamp{}, dialogs: map[string]map[string]sipevent.Dialog{},
+		agents: map[string]bool{}, ran: make(chan error, 1), callers: map[string]*phone{}, sessions: map[seat]*session{}, dialing: map[string]chan struct{}{}, busy: map[string]int{}, waived: map[string]time.Time{}, consultations: map[*sip.Call]*consultation{}, lamps: map[*sip.Call]*lamp{}, dialogs: map[string]map[string]sipevent.Dialog{},
 	}
 	if s.identity, err = dtls.NewIdentity(time.Now()); err != nil {
 		return nil, err
@@ -125,7 +129,7 @@ func (s *site) openStores(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rules := acd.Config{Store: s.acdStore, Offerer: s, Authorizer: s.router, Logger: s.log, Observer: s.observe}
+	rules := acd.Config{Store: s.acdStore, Offerer: s, Authorizer: s.router, Logger: s.log, Observer: s.observe, KeepCallbacks: true}
 	for _, u := range users {
 		for _, r := range u.Roles {
 			if r == tenant.RoleAgent && !u.Disabled && !s.agents[u.Name] {
@@ -160,6 +164,7 @@ func (q queueConfig) rules(agents []acd.Agent) acd.Queue {
 	for _, a := range agents {
 		out.Members = append(out.Members, a.ID)
 	}
+	out.Callback = q.Callback.rules(time.Now())
 	return out
 }
 

@@ -33,9 +33,13 @@ func (d *demo) wallboardLine(since time.Duration) string {
 	snap, rep := s.center.Snapshot(), s.tally.Report(time.Now())
 	var b strings.Builder
 	fmt.Fprintf(&b, "%5.0fs  ", since.Seconds())
+	callbacks := s.callbacks()
 	for _, q := range snap.Queues {
-		waiting := q.Waiting + q.Offered
-		fmt.Fprintf(&b, "%-28s", fmt.Sprintf("%-5s waits %d talks %d %4.1fs", strings.Repeat("#", min(waiting, 5)), waiting, q.Talking, q.LongestWait.Seconds()))
+		waiting, back := q.Waiting+q.Offered, ""
+		if n := callbacks[q.Name]; n > 0 { // they wait, but not on the line
+			back = fmt.Sprintf(" %d to call back", n)
+		}
+		fmt.Fprintf(&b, "%-28s", fmt.Sprintf("%-5s waits %d talks %d %4.1fs%s ", strings.Repeat("#", min(waiting, 5)), waiting, q.Talking, q.LongestWait.Seconds(), back))
 	}
 	states := map[acd.AgentState]int{}
 	for _, a := range snap.Agents {
