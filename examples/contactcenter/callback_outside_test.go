@@ -2,6 +2,9 @@ package main
 
 import (
 	"crypto/tls"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,6 +154,18 @@ func TestCallbackConfiguration(t *testing.T) {
 		bad(&c)
 		require.Error(t, c.check(), "%+v", c)
 	}
+	// What the demo's configuration shows in comments can be used as it is.
+	text, rest, _ := strings.Cut(string(demoConfig), `queue "support"`)
+	text = regexp.MustCompile(`(?m)^    # ((?:strategy|callback|  [a-z_]+ +=|\}).*)$`).ReplaceAllString(text, "    $1")
+	path := filepath.Join(t.TempDir(), "c.hcl")
+	writeFile(t, path, text+`queue "support"`+rest)
+	c, err := loadConfig(path)
+	require.NoError(t, err)
+	sales := c.Tenants[0].Queues[0]
+	require.Equal(t, "ring-all", sales.Strategy)
+	require.Equal(t, callbackConfig{Key: "5", Attempts: 3, Retry: "15m", Expires: "8h", DialTimeout: "45s", Hours: "Mo-Fr 08:00-20:00, Sa 09:00-13:00", Zone: "Europe/Berlin"}, *sales.Callback)
+	require.Nil(t, c.Tenants[0].Queues[1].Callback)
+
 	w := &world{t: t, cfg: testConfig(t, func(c *config) {
 		withCallbacks(c)
 		c.Tenants[0].Queues[0].Callback.Notice = "nothing-of-that-name"

@@ -126,12 +126,7 @@ func TestCallerIsCalledBackAndBothHearEachOther(t *testing.T) {
 	require.Zero(t, code, out)
 	require.Contains(t, out, "1 attempt")
 	require.NotContains(t, out, "to be called back")
-	eventually(t, "nothing is left", func() bool {
-		s := w.node.sites[0]
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.sessions) == 0 && len(s.callers) == 0 && len(s.dialing) == 0 && w.node.engine.Stats().Legs == 0
-	})
+	w.leftNothing()
 	w.accounted()
 }
 
@@ -194,6 +189,29 @@ func TestCallbackThatReachesNobodyEnds(t *testing.T) {
 		t.Fatal("the agent is left hanging")
 	}
 	eventually(t, "the agent is free", func() bool { s, _ := w.state(0, "1001"); return s == acd.Ready })
+}
+
+// Somebody else may answer a callback: who was told at the first call does not count, who hears the queue's notice does.
+func TestCallbackIsRecordedOnlyIfWhoAnswersIsTold(t *testing.T) {
+	t.Parallel()
+	for notice, recorded := range map[string]int{"": 0, "thanks": 1} {
+		w := startWorld(t, func(c *config) {
+			withCallbacks(c)
+			c.Tenants[0].Recording.Place, c.Tenants[0].Recording.CallersTold = "GB", true
+			c.Tenants[0].Queues[0].Callback.Notice = notice
+		})
+		agent := w.onBreak("acme", "1001")
+		caller := w.agent("acme", "1009", 600, nil)
+		w.asksForCallback(caller)
+		w.back(agent)
+		b, a := w.taken(caller, 0), w.taken(agent, 0)
+		eventually(t, "they hear each other", func() bool { return b.ears.hears(900) && a.ears.hears(600) })
+		a.hangup()
+		w.accountedFor(1)
+		w.leftNothing()
+		w.close() // whatever is to be recorded is
+		require.Len(t, w.find(named("recording")), recorded, "notice %q", notice)
+	}
 }
 
 // An agent who lets a callback ring (RONA) loses it to the next one.

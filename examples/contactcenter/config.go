@@ -107,6 +107,9 @@ type queueConfig struct {
 	Announce   string `hcl:"announce,optional"`    // how often the position is said; empty: 30s
 	Target     string `hcl:"target,optional"`      // service level target; empty: 20s
 	Unrecorded bool   `hcl:"unrecorded,optional"`  // conversations of this queue are not recorded
+	// Strategy says who of the free agents is rung, such as "ring-all"; empty: "longest-idle". RingMax bounds ring-all; zero: 20.
+	Strategy string `hcl:"strategy,optional"`
+	RingMax  int    `hcl:"ring_max,optional"`
 	// Callback is for callers who would rather be called back; none: not offered.
 	Callback *callbackConfig `hcl:"callback,block"`
 }
@@ -228,6 +231,9 @@ func (c *config) validate() error {
 				if _, err := duration(v, 0); err != nil {
 					return fmt.Errorf("tenant %q: queue %q: %s: %w", t.Name, q.Name, field, err)
 				}
+			}
+			if _, err := q.strategy(); err != nil {
+				return fmt.Errorf("tenant %q: queue %q: %w", t.Name, q.Name, err)
 			}
 			if err := q.Callback.check(); err != nil {
 				return fmt.Errorf("tenant %q: queue %q: callback: %w", t.Name, q.Name, err)

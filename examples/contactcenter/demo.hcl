@@ -35,6 +35,22 @@ tenant "acme" {
     ring     = "15s"
     wrap_up  = "5s"
     max_wait = "10m"
+
+    # All free agents' phones ring at once, and the first to answer has the call. Without this line the one who was idle longest is rung.
+    #
+    # strategy = "ring-all"
+    #
+    # A waiting caller presses the key, hangs up, keeps the place and is called back when an agent is free. Calls outside need carriers, toll and outbound.
+    #
+    # callback {
+    #   key          = "5"
+    #   attempts     = 3
+    #   retry        = "15m"
+    #   expires      = "8h"
+    #   dial_timeout = "45s"
+    #   hours        = "Mo-Fr 08:00-20:00, Sa 09:00-13:00"
+    #   zone         = "Europe/Berlin"
+    # }
   }
   queue "support" {
     ring     = "20s"

@@ -164,6 +164,8 @@ func (q queueConfig) rules(agents []acd.Agent) acd.Queue {
 	for _, a := range agents {
 		out.Members = append(out.Members, a.ID)
 	}
+	out.Strategy, _ = q.strategy()
+	out.RingMax = q.RingMax
 	out.Callback = q.Callback.rules(time.Now())
 	return out
 }
