@@ -124,10 +124,11 @@ type wish struct {
 	again   <-chan time.Time // when the distributor is asked again
 }
 
-// wishes is what a caller can wish in a queue. What was pressed before they waited is not meant for it.
+// wishes is what a caller can wish in a queue. What was pressed before they waited is not meant for it. An agent wishes nothing: it might be them who are to
+// call themselves.
 func (p *phone) wishes(queue string) *wish {
-	cb := p.site.callbackOf(queue)
-	if cb == nil || p.from.reach() == "" {
+	cb, reach := p.site.callbackOf(queue), p.from.reach()
+	if cb == nil || reach == "" || p.from.carrier == "" && p.site.agents[reach] {
 		return &wish{}
 	}
 	p.leg.FlushDigits()

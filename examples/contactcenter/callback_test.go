@@ -90,6 +90,7 @@ func TestCallerIsCalledBackAndBothHearEachOther(t *testing.T) {
 	require.Contains(t, w.get(t, "/metrics"), `contactcenter_queue_callbacks{queue="sales",tenant="acme"} 1`)
 
 	// Somebody who calls later does not overtake.
+	require.Nil(t, (&phone{site: w.node.sites[0], from: arrival{caller: "1002"}}).wishes("sales").keys, "an agent is offered none")
 	late := w.dial(w.phone("acme", "1010", nil), "9001")
 	eventually(t, "in line", func() bool { return len(w.find(named("enqueued"))) == 2 })
 	w.back(agent)
