@@ -37,7 +37,6 @@ func tagged(m siptest.Message, status string) []string {
 // A peer that ends the connection instead of answering, as a server does that refuses our certificate after the handshake of TLS 1.3, has the caller try elsewhere at
 // once: it does not wait for an answer that cannot come. What the peer said before it hung up still counts, and one that has begun to answer may go on elsewhere.
 func TestTheConnectionEndsUnderAnINVITE(t *testing.T) {
-	ep, l := toNowhere(t)
 	for name, c := range map[string]struct {
 		say  string // before the hang-up
 		want func(t *testing.T, err error)
@@ -51,6 +50,7 @@ func TestTheConnectionEndsUnderAnINVITE(t *testing.T) {
 		"it is tried": {"180 Ringing", func(t *testing.T, err error) { require.ErrorIs(t, err, errPatience) }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			ep, l := toNowhere(t) // of its own: the connection that has just ended may still pass for one
 			ctx, stop := context.WithTimeoutCause(context.Background(), 3*time.Second, errPatience)
 			if c.say == "" {
 				stop()
