@@ -275,14 +275,7 @@ func benchBulk(t *testing.T) time.Duration {
 // benchSeal copies as many bytes into a piece and seals it.
 func benchSeal(t *testing.T) time.Duration {
 	t.Helper()
-	block, err := aes.NewCipher(make([]byte, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		t.Fatal(err)
-	}
+	aead := benchGCM(t)
 	frame, piece, out := make([]byte, 2000), make([]byte, 0, bulkPiece), make([]byte, 0, bulkPiece+16)
 	var nonce [12]byte
 	return cpu(func() {

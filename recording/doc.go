@@ -1,11 +1,11 @@
 // Package recording keeps the recordings of calls: encrypted from the first byte, readable up to the last finished second after a crash, and provably
 // whole or provably not.
 //
-// A [Vault] makes one [Track] per call. The two media goroutines of a call hand their coded frames to a [Party] each; that never blocks and allocates
-// nothing. Every second of the call becomes one encrypted segment. [Vault.For] gives the [Access] of one actor: list, listen, export, seal, prove, verify,
-// rewrap, destroy. Exports are WAV, FLAC by package flac beside it, or Opus in Ogg, and [Access.ExportSigned] adds a [Receipt] that anybody checks with
-// [VerifyExport]. [PlaybackHandler] plays over HTTP. A [Recipient] outside opens what [Access.Seal] wrote with a key of its own and [OpenSealed], without the
-// Vault. FORMAT.md beside this file specifies the container; testdata/vectors holds a recording for each way to be wrong.
+// A [Vault] makes one [Track] per call. The two media goroutines of a call hand their coded frames to a [Party] each; that never blocks and allocates nothing.
+// Every second of the call becomes one encrypted segment, the first may be shorter. [Vault.For] gives the [Access] of one actor: list, listen, export, seal,
+// prove, verify, rewrap, destroy. Exports are WAV, FLAC by package flac beside it, or Opus in Ogg, and [Access.ExportSigned] adds a [Receipt] that anybody
+// checks with [VerifyExport]. [PlaybackHandler] plays over HTTP. A [Recipient] outside opens what [Access.Seal] wrote with a key of its own and [OpenSealed],
+// without the Vault. FORMAT.md beside this file specifies the container; testdata/vectors holds a recording for each way to be wrong.
 //
 // # Security
 //

@@ -13,7 +13,7 @@ type lane struct {
 	party  byte
 	whole  bool   // another frame like the last would make the segment too long
 	run    int32  // where on the sheet the header of that run is; -1 if there is none
-	sheet  *sheet // of two parties, each with its half; nil if nothing came since the last flush
+	sheet  *sheet // of two parties, each with its half; nil after a mark, until something comes
 	n      int32  // where on the sheet the next record goes
 	limit  int32  // and where the last must end
 	end    int64  // tick at which the party's audio ends so far

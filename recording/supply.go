@@ -3,7 +3,8 @@ package recording
 import "sync"
 
 // supply is the memory of open tracks: a media goroutine comes by its calls in about the order in which they began, and memory that is walked through in order
-// costs half of what scattered memory costs. New tracks get theirs here, touched, before the call's first packet; sheets come back to a pool.
+// costs less than scattered memory does: a fifth of a frame's whole cost was measured. New tracks get theirs here, touched, before the call's first packet; sheets
+// come back to a pool. What is made together is freed together: a long call can keep 256 KiB of sheets and a page of lanes alive.
 type supply struct {
 	mu     sync.Mutex
 	nth    uint32
